@@ -1,0 +1,3 @@
+from ghostie.cli import run
+
+run()

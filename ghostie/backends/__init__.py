@@ -1,0 +1,1 @@
+"""Object stores: they see ciphertext and opaque keys, never a memory and never a key."""

@@ -1,0 +1,51 @@
+"""A few things at once, where each mostly waits for a server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from ghostie.errors import StoreError, Throttled, Unreachable
+
+WORKERS = 4
+
+
+def in_parallel(tasks: Iterable[Callable[[], None]], workers: int = WORKERS) -> None:
+    """Run *tasks*. After a failure no other is begun; those under way end first, then the gravest failure is raised."""
+    todo = list(tasks)[::-1]
+    if len(todo) < 2:
+        for task in todo:
+            task()
+        return
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                task = todo.pop()
+            except IndexError:
+                return
+            try:
+                task()
+            except BaseException as error:
+                failures.append(error)
+
+    # of our own and not a pool's: a pool waits for its threads even when the person has pressed Ctrl-C
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(todo)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException as error:
+        failures.append(error)
+        raise
+    if failures:
+        raise min(failures, key=_grace)
+
+
+def _grace(error: BaseException) -> int:
+    """What no second try will mend comes before what one may."""
+    if isinstance(error, Unreachable | Throttled):
+        return 2
+    return 1 if isinstance(error, StoreError) else 0

@@ -1,0 +1,164 @@
+"""Commands that look after the vault: stats, doctor, gc, completion; and what `ghostie` alone shows."""
+
+from __future__ import annotations
+
+import argparse
+import stat
+from dataclasses import asdict
+
+from ghostie import text
+from ghostie.cli.output import Output
+from ghostie.cli.session import confirm, layout_of, open_
+
+ALARM = 4
+
+
+def overview(args: argparse.Namespace, out: Output) -> int:
+    """Show where a person stands and what to type next."""
+    from ghostie import __version__
+    from ghostie.errors import NoVault, UsageError
+
+    if args.version:
+        out.line(f"ghostie {__version__}")
+        return 0
+    if group := getattr(args, "group", None):
+        raise UsageError(f"`ghostie {group}` needs an action", f"`ghostie {group} --help` lists them")
+    layout = layout_of(args)
+    if not layout.master_key.exists():
+        if out.json:
+            raise NoVault(home=layout.home)
+        out.prose("ghostie keeps what you and your agents learn: encrypted, on this device, in step with your others.")
+        out.line()
+        out.line("  ghostie init        make a vault here")
+        out.line("  ghostie sync setup  join one on a store")
+        out.line("  ghostie --help      all commands")
+        return 0
+    from ghostie.vault.upkeep import numbers
+
+    found = numbers(open_(args))
+    inbox = found.by_status.get("inbox", 0)
+    if out.json:
+        out.document(asdict(found))
+        return 0
+    out.line(
+        f"{text.plural(found.memories, 'memory')}, {inbox:,} in the inbox, {text.plural(found.conflicts, 'conflict')}"
+    )
+    out.line()
+    out.line("  ghostie add TEXT      remember something")
+    out.line("  ghostie list          what is newest")
+    if inbox:
+        out.line("       --status inbox   what waits for a look")
+    out.line("  ghostie search WORDS  find something again")
+    out.line("  ghostie sync run      keep devices in step")
+    out.line("  ghostie --help        all commands")
+    return 0
+
+
+def stats(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.vault.upkeep import numbers
+
+    vault = open_(args)
+    found = numbers(vault)
+    if out.json:
+        out.document(asdict(found))
+        return
+    counted = f"{text.plural(found.memories, 'memory')}, {text.plural(found.versions, 'version')}"
+    out.line(f"{counted}, {text.size(found.size)} sealed")
+    out.line(f"{found.removed:,} removed, {text.plural(found.conflicts, 'conflict')}")
+    if found.inbox_oldest is not None:
+        out.line(f"the oldest in the inbox is {text.ago(found.inbox_oldest, vault.clock())} old")
+    for title, counts in (
+        ("status", found.by_status),
+        ("category", found.by_category),
+        ("device", found.by_device),
+        ("kind", found.by_kind),
+    ):
+        _bars(out, title, dict(list(counts.items())[:12]))
+    _bars(out, "month", dict(list(found.by_month.items())[-12:]))
+
+
+def _bars(out: Output, title: str, counts: dict[str, int]) -> None:
+    if not counts:
+        return
+    out.line()
+    out.line(out.style("strong", f"by {title}"))
+    most = max(counts.values())
+    names = {name: text.fit(text.one_line(name) or "(none)", 18) for name in counts}
+    wide = max(text.width(name) for name in names.values())
+    digits = max(len(f"{count:,}") for count in counts.values())
+    room = max(6, min(40, (out.width or 80) - wide - digits - 4))
+    for name, count in counts.items():
+        bar = "█" * max(1, round(room * count / most))
+        out.line(f"  {text.fit(names[name], wide, pad=True)} {count:>{digits},} {out.style('category', bar)}")
+
+
+def doctor(args: argparse.Namespace, out: Output) -> int:
+    """Check what can be checked here; `!` marks what is wrong, with the way out."""
+    from ghostie import codec
+    from ghostie.crypto import agent, sodium
+    from ghostie.errors import GhostieError
+    from ghostie.sync.config import load_config
+    from ghostie.vault import upkeep
+
+    findings: list[tuple[bool, str, str]] = []
+    layout = layout_of(args)
+    vault = open_(args, load=False)
+    findings.append((True, f"secretbox and Argon2id from {sodium.TIER}, JSON from {codec.tier()}", ""))
+    loose = [folder for folder in layout.folders() if folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077]
+    findings.append((not loose, "folders are private" if not loose else f"{loose[0]} is open to others", "chmod 700"))
+    checked = upkeep.check(vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,}"))
+    findings.append((True, f"{text.plural(checked.good, 'version')} open and say what their names say", ""))
+    way = "`ghostie doctor --fix` sets them aside; `ghostie sync repair` brings back what the store has"
+    for stem in checked.damaged:
+        findings.append((False, f"version file {stem} is damaged or was tampered with", way))
+    for name in checked.strays:
+        findings.append((False, f"{text.one_line(name)} in memories/ is no file of ghostie's", "move it away"))
+    if args.fix and checked.damaged:
+        upkeep.set_aside(vault, checked.damaged)
+        findings.append((True, f"set {text.plural(len(checked.damaged), 'file')} aside in {layout.quarantine}", ""))
+    vault.refresh()
+    findings.append((True, f"the index knows {text.plural(len(vault.index), 'memory')}", ""))
+    left = agent.seconds_left(layout.agent_socket())
+    findings.append((True, "locked" if left is None else f"unlocked for another {left // 60} min", ""))
+    try:
+        config = load_config(layout)
+        findings.append((True, f"syncs with a {config.backend} store", ""))
+    except GhostieError as error:
+        findings.append((layout.sync_config.exists() is False, str(error), error.way_out() or ""))
+    bad = sum(not good for good, _, _ in findings)
+    if out.json:
+        out.document([{"ok": good, "what": what, "hint": hint or None} for good, what, hint in findings])
+    else:
+        for good, what, hint in findings:
+            out.line(f"{'ok' if good else '! '} {what}")
+            if hint and not good:
+                out.line(f"   {hint}")
+    return ALARM if checked.damaged else 1 if bad else 0
+
+
+def gc(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.errors import UsageError
+    from ghostie.vault import upkeep
+
+    if args.history == 0:
+        raise UsageError("at least one version of each memory stays", "give --history 1 or more")
+    vault = open_(args)
+    if args.history is not None and not args.dry_run and not args.yes:
+        would = upkeep.tidy(vault, history=args.history, dry_run=True)
+        if would.versions:
+            confirm(f"drop {text.plural(would.versions, 'old version')} for good?", "--yes")
+    done = upkeep.tidy(vault, history=args.history, dry_run=args.dry_run)
+    if out.json:
+        out.document({"versions": done.versions, "quarantined": done.quarantined, "dry_run": args.dry_run})
+    else:
+        would_word = "would drop" if args.dry_run else "dropped"
+        old = (
+            f"{text.plural(done.versions, 'old version')} and {text.plural(done.quarantined, 'file')} of old quarantine"
+        )
+        out.note(f"{would_word} {old}")
+
+
+def completion(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.cli.completion import script
+
+    out.data(script(args.shell).encode())

@@ -1,0 +1,199 @@
+"""Commands on keys: init, unlock, lock, passphrase, recovery words."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ghostie import text
+from ghostie.cli.output import Output
+from ghostie.cli.session import can_ask, layout_of, sources_of
+from ghostie.errors import UsageError
+
+if TYPE_CHECKING:
+    from ghostie.crypto.keys import Cost, KeyFile
+    from ghostie.crypto.sealing import Keys
+    from ghostie.paths import Layout
+
+_SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+
+
+def init(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto.unlock import read_key_file, remember_in_keyring
+    from ghostie.errors import VaultExists
+    from ghostie.vault import create_vault
+
+    layout = layout_of(args)
+    if layout.master_key.exists():
+        raise VaultExists(home=layout.home)
+    passphrase = sources_of(args).first_passphrase()
+    vault = create_vault(layout.home, passphrase=passphrase, device_name=args.device_name, cost=_cost(args.kdf))
+    kept = args.keyring and remember_in_keyring(read_key_file(layout), passphrase)
+    if out.json:
+        out.document({"home": str(layout.home), "device": vault.device.name, "vault": vault.keys.vault.hex()})
+        return
+    out.note(f"made a vault at {layout.home} for the device {text.one_line(vault.device.name)}")
+    if args.keyring:
+        out.note("the passphrase is in the desktop keyring" if kept else "no desktop keyring took the passphrase")
+    out.note(
+        "if the passphrase is forgotten, only 24 words open the vault: `ghostie keys recovery` shows them to write down"
+    )
+
+
+def _cost(kdf: str) -> Cost:
+    from ghostie.crypto import keys
+
+    return keys.STRONG if kdf == "strong" else keys.calibrate()
+
+
+def unlock(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto import agent
+    from ghostie.crypto.unlock import read_key_file, unwrap_with
+
+    seconds = _seconds(args.duration)
+    layout = layout_of(args)
+    keys = unwrap_with(read_key_file(layout), sources_of(args))
+    agent.start(layout.agent_socket(), keys, seconds)
+    if out.json:
+        out.document({"unlocked": True, "seconds": min(seconds, agent.LONGEST)})
+    else:
+        out.note(f"unlocked for {args.duration} · `ghostie lock` ends it sooner")
+
+
+def _seconds(duration: str) -> int:
+    found = re.fullmatch(r"(\d{1,6})\s*(s|min|h|d)", duration.strip())
+    if not found or int(found[1]) == 0:
+        raise UsageError(f"{duration[:20]!r} is not a length of time", "say it as 30min, 8h or 2d")
+    return int(found[1]) * _SPANS[found[2]]
+
+
+def lock(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto import agent
+
+    was = agent.stop(layout_of(args).agent_socket())
+    if out.json:
+        out.document({"unlocked": False, "was": was})
+    else:
+        out.note("locked" if was else "it was locked already")
+
+
+def passwd(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto.unlock import read_key_file, unwrap_with
+
+    layout = layout_of(args)
+    file = read_key_file(layout)
+    sources = sources_of(args)
+    # asked for even while the agent holds the key: who finds an open device must not change the passphrase
+    keys = unwrap_with(file, sources)
+    new = Path(args.new_passphrase_file) if args.new_passphrase_file else None
+    _rewrap(layout, keys, sources.new_passphrase(new), file, args.kdf)
+    if out.json:
+        out.document({"changed": True})
+    else:
+        out.note("changed the passphrase on this device · the next push changes it on the store")
+
+
+def recovery(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto import keys as keyring
+    from ghostie.crypto.unlock import read_key_file, unwrap_with
+
+    words = keyring.to_words(unwrap_with(read_key_file(layout_of(args)), sources_of(args)))
+    if out.json:
+        out.document(words)
+        return
+    for start in range(0, 24, 3):
+        out.line(
+            "  ".join(f"{start + at + 1:2} {word:<8}" for at, word in enumerate(words[start : start + 3])).rstrip()
+        )
+    out.note("write them down, in this order, on paper: whoever has them can open the vault")
+
+
+def restore(args: argparse.Namespace, out: Output) -> None:
+    from ghostie import files
+    from ghostie.crypto import keys as keyring
+    from ghostie.crypto.unlock import read_key_file
+    from ghostie.errors import BadWords, NoVault, RefusedKeyFile, WrongKey
+
+    layout = layout_of(args)
+    if args.words_file:
+        spelt = files.read_named(Path(args.words_file), 1 << 16).decode(errors="replace")
+    else:
+        if can_ask():
+            sys.stderr.write("the 24 words, in order, then an empty line:\n")
+        lines = []
+        for line in sys.stdin if sys.stdin is not None else ():
+            if not line.strip():
+                break
+            lines.append(line)
+        spelt = " ".join(lines)
+    master = keyring.from_words(spelt)
+    sources = sources_of(args)
+    new = Path(args.new_passphrase_file) if args.new_passphrase_file else None
+    file: KeyFile | None
+    try:
+        file = read_key_file(layout)
+        keys = keyring.unchain(file, master)
+    except WrongKey:
+        raise BadWords(why="they open another vault") from None
+    except (NoVault, RefusedKeyFile):
+        # the key file is lost: the words alone lead back to a vault whose keys were never rotated
+        if not layout.memories.is_dir():
+            raise NoVault(home=layout.home) from None
+        file, keys = None, keyring.first_epoch(master)
+        _check_opens(layout, keys)
+    _rewrap(layout, keys, sources.new_passphrase(new), file, args.kdf)
+    if out.json:
+        out.document({"restored": True})
+    else:
+        out.note("the vault opens with the new passphrase")
+
+
+def _check_opens(layout: Layout, keys: Keys) -> None:
+    """Raise BadWords unless *keys* open what is there."""
+    from ghostie.errors import BadWords, Damaged
+    from ghostie.vault.versions import VersionFiles
+
+    store = VersionFiles(layout, keys)
+    stems = sorted(store.stems())[:50]
+    if stems and all(isinstance(version, Damaged) for _, version in store.read_many(stems)):
+        raise BadWords(why="they do not open the memories here")
+
+
+def rotate(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto import agent
+    from ghostie.crypto.unlock import read_key_file
+    from ghostie.sync import moving
+
+    layout = layout_of(args)
+    sources = sources_of(args)
+    moving.finish_move(layout, sources)
+    file = read_key_file(layout)
+    from ghostie.crypto import keys as keyring
+
+    passphrase = sources.passphrase()
+    keys = keyring.unwrap(file, passphrase)
+    count = moving.rotate(layout, keys, passphrase, file.cost)
+    agent.stop(layout.agent_socket())  # what it holds is the old key
+    if out.json:
+        out.document({"epoch": keys.current + 1, "versions": count})
+    else:
+        out.note(f"opened a new key and sealed {text.plural(count, 'version')} again under it")
+        out.note("write the new 24 words down (`ghostie keys recovery`) · the next push renews what is on the store")
+
+
+def _rewrap(layout: Layout, keys: Keys, passphrase: str, file: KeyFile | None, kdf: str) -> None:
+    from ghostie import files
+    from ghostie.crypto import keys as keyring
+    from ghostie.sync.slots import note_new_key
+    from ghostie.vault.opening import make_home
+
+    cost = _cost(kdf)
+    fresh = keyring.wrap(keys, passphrase, cost.most(file.cost) if file is not None else cost)
+    make_home(layout)
+    with files.locked(layout.lock):
+        # the store's copy first: if this is cut, the old passphrase still opens this device, and passwd runs again
+        note_new_key(layout, keyring.wrap(keys, passphrase, fresh.cost))
+        files.write_durably(layout.master_key, fresh.spelt())

@@ -1,0 +1,419 @@
+"""Commands on memories: add, list, show, history, diff, edit, rm, restore, purge, undo, search."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ghostie import codec, text
+from ghostie.cli.output import Output
+from ghostie.cli.session import can_ask, confirm, edited, layout_of, open_, read_stdin
+from ghostie.errors import BadJson, Damaged, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ghostie.memory import Record, Version
+    from ghostie.vault import Vault
+    from ghostie.vault.query import Filter
+    from ghostie.vault.row import Entry
+
+
+T = TypeVar("T")
+
+
+def add(args: argparse.Namespace, out: Output) -> None:
+    if args.text is not None:
+        content = args.text
+    else:
+        content = read_stdin("text")
+        content = content[:-1] if content.endswith("\n") else content
+    fields: dict[str, Any] = {"category": args.category, "kind": args.kind, "context": _object(args.context)}
+    fields["tags"] = args.tag or None
+    fields["status"] = "inbox" if args.inbox else None
+    fields["privacy"] = "local" if args.local_only else None
+    version = open_(args, load=False).add(content, **fields)
+    if out.json:
+        out.document(version.shown())
+    else:
+        out.line(version.id)
+
+
+def list_(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entries = vault.select(filter_of(args, vault), args.limit or None)
+    if out.json:
+        print_each(out, entries, lambda entry: _shown(vault, entry))
+        return
+    rows(out, vault, entries)
+    if not entries and not len(vault.index):
+        out.note("no memories yet · `ghostie add TEXT` adds one, `ghostie import PATH` brings some in")
+
+
+def filter_of(args: argparse.Namespace, vault: Vault) -> Filter:
+    """Return the filter that the shared options spell."""
+    from ghostie.vault.query import Filter, moment
+
+    now = vault.clock()
+    return Filter(
+        category=args.category,
+        tags=tuple(args.tag),
+        kind=args.kind,
+        status=args.status,
+        device=args.device,
+        since=moment(args.since, now) if args.since else None,
+        until=moment(args.until, now) if args.until else None,
+        deleted=getattr(args, "deleted", False),
+    )
+
+
+MARKS = {"inbox": "+", "archived": "-", "active": " "}
+
+
+def rows(out: Output, vault: Vault, entries: list[Entry]) -> None:
+    """Print one line a memory: mark, short id, age, category, text, tags. `!` marks a conflict, `+` the inbox."""
+    length = text.shortest_prefix(vault.index.ids())
+    now = vault.clock()
+    lines = []
+    for entry in entries:
+        row = entry.row
+        mark = "!" if entry.in_conflict else "x" if entry.deleted else MARKS[row.get("status", "active")]
+        excerpt = row.get("excerpt") or _last_excerpt(entry)
+        tags = "".join(f" #{tag}" for tag in row.get("tags", ()))
+        category = row.get("category") or ""
+        said = text.one_line(f"{category}: {excerpt}{tags}" if category else excerpt + tags)
+        lines.append((mark, entry.id[:length], text.ago(entry.timestamp, now), said))
+    out.table(lines, (None, "id", "dim", None))
+
+
+def _last_excerpt(entry: Entry) -> str:
+    """Return what a removed memory said."""
+    kept = [row for row in entry.versions.values() if row.get("excerpt")]
+    return str(max(kept, key=lambda row: (row["number"], row["modified"]))["excerpt"]) if kept else "(purged)"
+
+
+def print_each(out: Output, items: Iterable[T], said: Callable[[T], Any]) -> None:
+    """Print what is *said* of each of *items*, as one document. Raises Damaged, after it, if a file did not open."""
+    values, damaged = [], []
+    for item in items:
+        try:
+            values.append(said(item))
+        except Damaged as error:
+            damaged.append(error)
+    out.document(values)
+    tell_damaged(out, damaged)
+
+
+def tell_damaged(out: Output, damaged: Sequence[Damaged]) -> None:
+    """Raise the last of *damaged*, if there are any, after a warning for each before it: all else was told already."""
+    for error in damaged[:-1]:
+        out.warn(str(error))
+    if damaged:
+        raise damaged[-1]
+
+
+def _shown(vault: Vault, entry: Entry) -> Record:
+    return vault.shown(entry).shown("open" if entry.in_conflict else None)
+
+
+def show(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entry = vault.find(args.id)
+    version = vault.shown(entry)
+    if out.json:
+        out.document(version.shown("open" if entry.in_conflict else None))
+        return
+    print_version(out, version, vault.clock())
+    if entry.in_conflict:
+        out.note(f"this memory has a conflict · `ghostie sync conflict {entry.id[:8]}` shows it")
+    flag = version.sync.get("merge")
+    if isinstance(flag, dict) and flag.get("flag"):
+        out.note("another device removed it while it was edited here: the edit was kept")
+
+
+def print_version(out: Output, version: Version, now: int) -> None:
+    """Print a version for a person: what is known about it, then what it says."""
+    record = version.shown()
+    source = " ".join(str(value) for value in record["source"].values() if value)
+    facts = [
+        ("id", record["id"]),
+        ("kind", record["kind"] if record["kind"] != "memory" else ""),
+        ("category", record["category"] or ""),
+        ("tags", " ".join(record["tags"])),
+        ("status", "removed" if version.deleted else record["status"]),
+        ("when", _when(record.get("timestamp"), now)),
+        ("device", record["device_id"] or ""),
+        ("privacy", "stays on this device" if record["privacy"] == "local" else ""),
+        ("version", f"{version.number} · {version.hash[:8]} · {_when(version.sync['last_modified'], now)}"),
+        ("source", source),
+    ]
+    facts += [(name, codec.dumps(record[name]).decode()) for name in ("scope", "anchor") if any(record[name].values())]
+    facts += [("link", f"{link['type']} {link['to']}") for link in record["links"]]
+    facts += [(f"context.{key}", _plain(value)) for key, value in sorted(record["context"].items())]
+    for name, value in facts:
+        if value:
+            out.fact(text.one_line(name), text.one_line(value))
+    if record["content"]:
+        out.line()
+        out.prose(text.safe(record["content"].rstrip("\n")))
+
+
+def _when(stamp: str | None, now: int) -> str:
+    from ghostie.memory import millis
+
+    if not stamp:
+        return ""
+    return f"{stamp[:16].replace('T', ' ')} ({text.ago(millis(stamp), now)})"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else codec.dumps(value).decode()
+
+
+def history(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entry = vault.find(args.id)
+    versions = vault.history(entry)
+    if out.json:
+        out.document([version.shown() for version in versions])
+        return
+    now = vault.clock()
+    lines = []
+    for version in versions:
+        mark = "*" if version.hash in entry.heads else " "
+        device = (
+            version.sync.get("device") or version.field("device_id") or ("merged" if "merge" in version.sync else "")
+        )
+        said = "(removed)" if version.deleted else text.excerpt(version.field("content"))
+        lines.append(
+            (
+                mark,
+                str(version.number),
+                version.hash[:8],
+                text.ago(version.modified, now),
+                text.one_line(f"{device}: {said}"),
+            )
+        )
+    out.table(lines, (None, None, "id", "dim", None))
+
+
+def diff(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entry = vault.find(args.id)
+    after = vault.version(entry, args.b) if args.b else vault.shown(entry)
+    if args.a:
+        before: Version | None = vault.version(entry, args.a)
+    else:
+        here = [digest for digest in after.parents if digest in entry.versions]
+        before = vault.files.read(entry.stem(here[0])) if here else None
+    if out.json:
+        out.document({"before": before.shown() if before is not None else None, "after": after.shown()})
+        return
+    print_diff(out, before, after)
+
+
+def print_diff(out: Output, before: Version | None, after: Version) -> None:
+    """Print what changed, field by field; the content line by line."""
+    import difflib
+
+    names = sorted({*(before.record if before is not None else {}), *after.record} - {"id", "sync_metadata"})
+    for name in names:
+        old = before.field(name) if before is not None else None
+        new = after.field(name)
+        if name == "content":
+            olds, news = (text.safe(str(value or "")).splitlines() for value in (old, new))
+            for line in list(difflib.unified_diff(olds, news, lineterm="", n=2))[2:]:
+                out.line(_diff_line(out, line))
+        elif old != new:
+            for sign, value in (("-", old), ("+", new)):
+                if value:
+                    out.line(_diff_line(out, f"{sign}{text.one_line(name)}: {text.one_line(_plain(value))}"))
+    if (before is not None and before.deleted) != after.deleted:
+        out.line(_diff_line(out, "+removed" if after.deleted else "-removed"))
+
+
+def _diff_line(out: Output, line: str) -> str:
+    style = {"+": "good", "-": "bad", "@": "dim"}.get(line[:1])
+    return out.style(style, line) if style else line
+
+
+def edit(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entry = vault.find(args.id)
+    shown = vault.shown(entry)
+    changes: dict[str, Any] = {}
+    for name in ("category", "kind", "status"):
+        if getattr(args, name) is not None:
+            changes[name] = getattr(args, name) or None
+    if args.context is not None:
+        changes["context"] = _object(args.context)
+    if args.local_only or args.synced:
+        changes["privacy"] = "local" if args.local_only else "sync"
+    if args.tag:
+        changes["tags"] = _tags(shown.field("tags"), args.tag)
+    if args.content is not None:
+        changes["content"] = read_stdin("content") if args.content == "-" else args.content
+    elif not changes:
+        before = str(shown.field("content"))
+        after = edited(layout_of(args), before)
+        # editors end a file with a newline that nobody typed
+        changes["content"] = after[:-1] if after.endswith("\n") and not before.endswith("\n") else after
+    if not str(changes.get("content", "x")).strip():
+        raise UsageError("the content would be empty", f"`ghostie rm {entry.id[:8]}` removes the memory")
+    version = vault.edit(entry.id, changes, base=shown.hash)
+    if out.json:
+        out.document(version.shown())
+    elif version.hash == shown.hash:
+        out.note("nothing was changed")
+    else:
+        out.note(f"changed {entry.id[:8]}, version {version.number} · `ghostie undo` takes it back")
+
+
+def _tags(tags: list[str], changes: list[str]) -> list[str]:
+    kept = set(tags)
+    for change in changes:
+        if change.startswith("-"):
+            kept.discard(change[1:])
+        else:
+            kept.add(change.removeprefix("+"))
+    return sorted(kept)
+
+
+def _object(spelt: str | None) -> Any:
+    if spelt is None:
+        return None
+    try:
+        value = codec.loads(spelt)
+    except BadJson as error:
+        raise UsageError(f"--context is {error}") from None
+    if not isinstance(value, dict):
+        raise UsageError("--context is not a JSON object", 'like --context \'{"host": "nas"}\'')
+    return value
+
+
+def remove(args: argparse.Namespace, out: Output) -> None:
+    versions = open_(args).remove(args.ids)
+    if out.json:
+        out.document([version.shown() for version in versions])
+    else:
+        out.note(
+            f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings it back"
+            if len(versions) == 1
+            else f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings them back"
+        )
+
+
+def restore(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.errors import UnknownVersion
+    from ghostie.vault.query import moment
+
+    vault = open_(args)
+    entry = vault.find(args.id)
+    at = None
+    if args.at:
+        try:
+            at = vault.version(entry, args.at)
+        except UnknownVersion:
+            try:
+                then = moment(args.at, vault.clock())
+            except UsageError:
+                raise UnknownVersion(id=entry.id[:8], version=args.at[:40]) from None
+            at = vault.as_of(entry, then)
+    version = vault.restore(entry.id, at)
+    if out.json:
+        out.document(version.shown())
+    else:
+        out.note(f"restored {entry.id[:8]}, as version {version.number}")
+
+
+def purge(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    entries = [vault.find(prefix) for prefix in args.ids]
+    if not args.yes:
+        if can_ask() and not out.json:
+            rows(out, vault, entries)
+        confirm(f"destroy {text.plural(len(entries), 'memory')} with all versions, here and on every device?", "--yes")
+    ids = vault.purge([entry.id for entry in entries])
+    if out.json:
+        out.document(ids)
+    else:
+        out.note(f"destroyed {text.plural(len(ids), 'memory')} · other devices follow when they pull")
+
+
+def undo(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    if args.list:
+        _operations(args, out, vault)
+        return
+    operation = vault.undo(args.operation, redo=args.redo)
+    if out.json:
+        out.document({"operation": operation.id, "what": operation.what, "memories": [c.id for c in operation.changes]})
+    else:
+        count = text.plural(len(operation.changes), "memory")
+        if args.redo:
+            out.note(f"did again what the last undo took back: {count}")
+        else:
+            out.note(f"took back: {operation.what} of {count} · `ghostie undo --redo` does it again")
+
+
+def _operations(args: argparse.Namespace, out: Output, vault: Vault) -> None:
+    from ghostie.memory import stamp
+
+    operations = list(reversed(vault.operations.all()))
+    if out.json:
+        out.document(
+            [
+                {
+                    "operation": o.id,
+                    "time": stamp(o.time),
+                    "what": o.what,
+                    "undoes": o.undoes,
+                    "memories": [c.id for c in o.changes],
+                }
+                for o in operations
+            ]
+        )
+        return
+    now = vault.clock()
+    out.table(
+        [(o.id, text.ago(o.time, now), f"{o.what} of {text.plural(len(o.changes), 'memory')}") for o in operations],
+        ("id", "dim", None),
+    )
+
+
+def search(args: argparse.Namespace, out: Output) -> None:
+    vault = open_(args)
+    query = " ".join(args.query)
+    hits = vault.search(query, args.limit or len(vault.index))
+    some = False
+    if not hits:
+        hits = vault.search(query, args.limit or len(vault.index), every=False)
+        some = bool(hits)
+    entries = [(hit, entry) for hit in hits if (entry := vault.index.get(hit.id)) is not None]
+    if out.json:
+        print_each(out, entries, lambda found: {**_shown(vault, found[1]), "rank": round(-found[0].rank, 6)})
+        return
+    if some:
+        out.note("no memory has all of these words; these have some")
+    length = text.shortest_prefix(vault.index.ids())
+    now = vault.clock()
+    for hit, entry in entries:
+        name, age = entry.id[:length], text.ago(entry.timestamp, now)
+        category = out.fit(text.one_line(entry.row.get("category") or ""), len(name) + len(age) + 2)
+        out.line(f"{out.style('id', name)} {out.style('dim', age)} {out.style('category', category)}".rstrip())
+        out.line(f"  {_marked(out, hit.snippet)}")
+    if not hits:
+        out.note("nothing found")
+
+
+def _marked(out: Output, snippet: str) -> str:
+    """Return *snippet* safe, with its hits set off, cut to the line's width."""
+    from ghostie.vault.search import spans
+
+    left = max(8, out.width - 2) if out.width else len(snippet) * 2
+    shown = []
+    for words, hit in spans(snippet):
+        cut = text.fit(text.flat(words), left)
+        left -= text.width(cut)
+        shown.append(out.style("hit", cut) if hit and cut else cut)
+    return "".join(shown)

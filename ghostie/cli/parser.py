@@ -1,0 +1,451 @@
+"""The whole command tree, without importing anything heavy. Help, completion and `docs/cli.md` are made from it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # as typing's; this module is loaded by every command, so it imports next to nothing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 conflicts remain, 4 alarm, 10 no vault, 11 vault busy, 12 wrong
+passphrase or key, 20 store unreachable, 21 store refused the credentials, 22 throttled or full, 130 interrupted"""
+
+
+class Command:
+    """One command: its name (two words for a sub-command), what it does, the function that runs it, its arguments."""
+
+    __slots__ = ("configure", "help", "name", "target")
+
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        target: str,
+        configure: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    ) -> None:
+        self.name = name
+        self.help = help
+        self.target = target
+        self.configure = configure
+
+
+class Formatter(argparse.HelpFormatter):
+    """argparse's, told the terminal's width rather than loading a module to find it out."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=max(40, min(columns(), 100) - 2))
+
+
+def columns() -> int:
+    """Return the terminal's width: COLUMNS, or what the terminal says, or 80."""
+    spelt = os.environ.get("COLUMNS", "")
+    if spelt.isdecimal() and int(spelt) > 0:
+        return int(spelt)
+    try:
+        return os.get_terminal_size().columns or 80
+    except OSError:
+        return 80
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors in ghostie's voice, and options only in full: what a script says keeps its meaning."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.allow_abbrev = False
+
+    def error(self, message: str) -> NoReturn:
+        from ghostie import text
+
+        said = text.fit(text.one_line(message), 400)
+        sys.stderr.write(f"ghostie: error: {said}\nghostie: hint: `{self.prog} --help` shows what it takes\n")
+        raise SystemExit(2)
+
+
+# -- arguments that several commands share ---------------------------------------------------------------------------
+
+
+def _ids(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", metavar="ID", nargs="+", help="a memory's id, or enough of its beginning")
+
+
+def _id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="a memory's id, or enough of its beginning")
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--category", help="only this category")
+    parser.add_argument(
+        "-t", "--tag", action="append", default=[], metavar="TAG", help="only with this tag; may be repeated"
+    )
+    parser.add_argument("--kind", help="only this kind (memory, task, …)")
+    parser.add_argument("--status", choices=("inbox", "active", "archived"), help="only this status")
+    parser.add_argument("--since", metavar="TIME", help="only from then on: 7d, 12h, 2025-06-28, 2025-06-28T14:30")
+    parser.add_argument("--until", metavar="TIME", help="only before then")
+    parser.add_argument("--device", metavar="NAME", help="only from this device")
+
+
+def _dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
+
+
+def _fields(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--category", help="the category: one word or a few")
+    parser.add_argument("--context", metavar="JSON", help="a JSON object that is kept with it")
+    parser.add_argument("--kind", help="what it is (default: memory)")
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to remember; without it, standard input")
+    _fields(parser)
+    parser.add_argument("-t", "--tag", action="append", default=[], metavar="TAG", help="a tag; may be repeated")
+    parser.add_argument("--inbox", action="store_true", help="put it into the inbox, to be looked at later")
+    parser.add_argument("--local-only", action="store_true", help="never let it leave this device")
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    _filters(parser)
+    parser.add_argument("--deleted", action="store_true", help="removed memories, which `restore` brings back")
+    parser.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="at most N (default: 20; 0: all)")
+
+
+def _edit(parser: argparse.ArgumentParser) -> None:
+    _id(parser)
+    parser.add_argument("--content", metavar="TEXT", help="the new content; - reads standard input")
+    _fields(parser)
+    parser.add_argument(
+        "-t",
+        "--tag",
+        action="append",
+        default=[],
+        metavar="±TAG",
+        help="+TAG adds a tag, -TAG takes it off; may be repeated",
+    )
+    parser.add_argument("--status", choices=("inbox", "active", "archived"), help="inbox, active (kept) or archived")
+    privacy = parser.add_mutually_exclusive_group()
+    privacy.add_argument("--local-only", action="store_true", help="from now on, keep it on this device")
+    privacy.add_argument("--synced", action="store_true", help="from now on, let it go to the other devices")
+
+
+def _restore(parser: argparse.ArgumentParser) -> None:
+    _id(parser)
+    parser.add_argument(
+        "--at", metavar="VERSION|TIME", help="as it was: a version's number or hash, or a moment (7d, 2025-06-28)"
+    )
+
+
+def _purge(parser: argparse.ArgumentParser) -> None:
+    _ids(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask: this destroys them, here and everywhere")
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    _id(parser)
+    parser.add_argument(
+        "a", metavar="A", nargs="?", help="a version's number or the beginning of its hash (default: the one before)"
+    )
+    parser.add_argument("b", metavar="B", nargs="?", help="the other version (default: the one that is shown)")
+
+
+def _undo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "operation",
+        metavar="OPERATION",
+        nargs="?",
+        help="one of `undo --list` (default: the last; a pull only by name)",
+    )
+    parser.add_argument("--redo", action="store_true", help="do again what the last undo took back")
+    parser.add_argument("--list", action="store_true", help="show what was done, newest first")
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "query", metavar="QUERY", nargs="+", help='words; "several words" as a phrase; begin* for a beginning'
+    )
+    parser.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="at most N (default: 20)")
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="files (.json .jsonl .md, and .gz of these) or folders"
+    )
+    parser.add_argument(
+        "--status",
+        choices=("inbox", "active", "archived"),
+        default="inbox",
+        help="where they go (default: inbox, until someone has looked)",
+    )
+    parser.add_argument("--keep-status", action="store_true", help="as each record says: for an export of your own")
+    _dry_run(parser)
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="a folder, or a file .json .jsonl or .gz of these; without it, JSON lines on standard output",
+    )
+    _filters(parser)
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device-name", metavar="NAME", help="what this device is called (default: its host name)")
+    parser.add_argument(
+        "--kdf",
+        choices=("standard", "strong"),
+        default="standard",
+        help="cost of guessing the passphrase: standard 64 MiB, strong 256 MiB",
+    )
+    parser.add_argument(
+        "--keyring", action="store_true", help="keep the passphrase in the desktop keyring (needs ghostie[keyring])"
+    )
+
+
+def _unlock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--for", dest="duration", default="8h", metavar="TIME", help="for how long: 30min, 8h, 2d (default: 8h)"
+    )
+
+
+def _passwd(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--new-passphrase-file",
+        metavar="FILE",
+        help="the new passphrase, first line (else GHOSTIE_NEW_PASSPHRASE, else a prompt)",
+    )
+    parser.add_argument("--kdf", choices=("standard", "strong"), default="standard", help="never lowers what is set")
+
+
+def _words(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--words-file", metavar="FILE", help="the 24 words (else standard input, else a prompt)")
+    _passwd(parser)
+
+
+def _setup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", choices=("folder",), help="what kind of store (default: as before, else folder)")
+    parser.add_argument("--path", metavar="DIR", help="the folder of a folder store")
+    parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
+    parser.add_argument(
+        "--store-passphrase-file",
+        metavar="FILE",
+        help="the passphrase of the vault on the store, where it is another than this device's",
+    )
+    parser.add_argument("--again", action="store_true", help="the store was moved or emptied on purpose")
+
+
+def _pull(parser: argparse.ArgumentParser) -> None:
+    _dry_run(parser)
+    parser.add_argument("--yes", action="store_true", help="also if it would remove many memories")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="do not look at the store")
+
+
+def _conflict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "id", metavar="ID", nargs="?", help="a memory's id, or enough of its beginning; without it, all are listed"
+    )
+    parser.add_argument("--keep", choices=("mine", "theirs", "both", "merged", "edit"), help="resolve it so")
+    parser.add_argument("--all", action="store_true", help="resolve every open conflict so")
+
+
+def _devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="do not look at the store")
+    parser.add_argument("--rename", metavar="NAME", help="give this device another name")
+
+
+def _gc(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--history",
+        type=_count,
+        metavar="N",
+        help="keep only the newest N versions of each memory on this device; final",
+    )
+    _dry_run(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before old versions are dropped")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fix", action="store_true", help="set damaged files aside and make the index anew")
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("it must be a whole number") from None
+    if number < 0:
+        raise argparse.ArgumentTypeError("it must not be negative")
+    return number
+
+
+# -- the tree --------------------------------------------------------------------------------------------------------
+
+GROUPS = {
+    "sync": "keep devices in step through a store that is never trusted (also: ghostie --sync ACTION)",
+    "keys": "passphrase and recovery words",
+}
+
+COMMANDS: tuple[Command, ...] = (
+    Command("init", "create the vault here", "keys:init", _init),
+    Command("add", "add a memory; prints its id", "memories:add", _add),
+    Command("list", "list memories, newest first", "memories:list_", _list),
+    Command("show", "show a memory", "memories:show", _id),
+    Command("history", "show a memory's versions, newest first", "memories:history", _id),
+    Command("diff", "show what changed between two versions", "memories:diff", _diff),
+    Command("edit", "change a memory; without options, its content in $EDITOR", "memories:edit", _edit),
+    Command("rm", "remove memories; `restore` or `undo` brings them back", "memories:remove", _ids),
+    Command("restore", "bring back a removed memory, or an older version of one", "memories:restore", _restore),
+    Command("purge", "destroy memories and all their versions, everywhere", "memories:purge", _purge),
+    Command("undo", "take back the last change; again, the one before it", "memories:undo", _undo),
+    Command("search", "find memories by their words, best first", "memories:search", _search),
+    Command("import", "bring in memories from files; importing twice adds nothing", "exchange:import_", _import),
+    Command("export", "write memories, in the clear, as `import` reads them", "exchange:export", _export),
+    Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", _setup),
+    Command("sync push", "send what the store does not have", "sync:push", _dry_run),
+    Command("sync pull", "take in what other devices sent", "sync:pull", _pull),
+    Command("sync run", "pull, then push", "sync:run", _pull),
+    Command("sync status", "show where this device stands", "sync:status", _status),
+    Command("sync conflict", "list conflicts, show one, or resolve it", "sync:conflict", _conflict),
+    Command("sync devices", "list the devices of this vault", "sync:devices", _devices),
+    Command("sync verify", "check every object on the store and every file here", "sync:verify"),
+    Command("sync repair", "put back what the store lost and this device knows", "sync:repair", _dry_run),
+    Command("sync compact", "join this device's small objects on the store", "sync:compact"),
+    Command("unlock", "ask for the passphrase once, and hold the key for a while", "keys:unlock", _unlock),
+    Command("lock", "forget the key that `unlock` holds", "keys:lock"),
+    Command("keys passwd", "change the passphrase", "keys:passwd", _passwd),
+    Command("keys rotate", "open a new key and seal everything again under it", "keys:rotate"),
+    Command("keys recovery", "show the 24 recovery words", "keys:recovery"),
+    Command("keys restore", "open the vault by its 24 words and set a new passphrase", "keys:restore", _words),
+    Command("stats", "show the vault in numbers", "care:stats"),
+    Command("doctor", "check that everything here is whole and in order", "care:doctor", _doctor),
+    Command("gc", "tidy up; with --history, drop old versions", "care:gc", _gc),
+    Command("completion", "print a completion script for a shell", "care:completion", _completion),
+)
+
+
+def _everywhere(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    default: Any = None if top else argparse.SUPPRESS
+    false: Any = False if top else argparse.SUPPRESS
+    group = parser.add_argument_group("everywhere")
+    group.add_argument(
+        "--home", metavar="DIR", default=default, help="the vault's folder (default: GHOSTIE_HOME, else ~/.ghostie)"
+    )
+    group.add_argument(
+        "--passphrase-file", metavar="FILE", default=default, help="read the passphrase from FILE's first line"
+    )
+    group.add_argument("--json", action="store_true", default=false, help="print one JSON document")
+    group.add_argument("-q", "--quiet", action="store_true", default=false, help="print data and errors only")
+
+
+def build(only: str | None = None) -> Parser:
+    """Return the parser; with *only* (a first word), the arguments of that command alone are filled in."""
+    top = Parser(
+        prog="ghostie",
+        description="An encrypted memory vault for people and their agents.",
+        epilog=EPILOG,
+        formatter_class=Formatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version")
+    _everywhere(top, top=True)
+    top.set_defaults(command=None)
+    words = top.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser, prog="ghostie")
+    groups: dict[str, Any] = {}
+    for command in COMMANDS:
+        first, _, second = command.name.partition(" ")
+        if second and first not in groups:
+            group = words.add_parser(
+                first, help=GROUPS[first], description=_sentence(GROUPS[first]), formatter_class=Formatter
+            )
+            group.set_defaults(command=None, group=first)
+            _everywhere(group, top=False)
+            groups[first] = group.add_subparsers(
+                metavar="ACTION", title="actions", parser_class=Parser, prog=f"ghostie {first}"
+            )
+        parent, name = (groups[first], second) if second else (words, first)
+        if only is not None and only != first:
+            if not second:
+                parent.add_parser(name, help=command.help, add_help=False)
+            continue
+        leaf = parent.add_parser(
+            name, help=command.help, description=_sentence(command.help), formatter_class=Formatter
+        )
+        command.configure(leaf)
+        leaf.set_defaults(command=command)
+        _everywhere(leaf, top=False)
+    return top
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+_FLAGS = ("--json", "--quiet", "--")
+_VALUES = ("--home", "--passphrase-file")
+
+
+def first_word(argv: Sequence[str]) -> str | None:
+    """Return the command's first word in *argv*, or None where there is none (or help is asked for before it)."""
+    skip = False
+    for token in argv:
+        if skip:
+            skip = False
+        elif token in _VALUES:
+            skip = True
+        elif not token.startswith("-"):
+            return token
+        elif (
+            token.strip("q") != "-"
+            and token not in _FLAGS
+            and not token.startswith(tuple(f"{name}=" for name in _VALUES))
+        ):
+            return None
+    return None
+
+
+def normalised(argv: Sequence[str]) -> list[str]:
+    """Return *argv* with `--sync ACTION` as `sync ACTION`, and `-t -x` as one word: argparse takes -x for an option."""
+    words: list[str] = []
+    for at, token in enumerate(argv):
+        if token == "--":
+            return words + list(argv[at:])
+        if token == "--sync" and first_word(words) is None:
+            words.append("sync")
+        elif token.startswith("--sync=") and first_word(words) is None:
+            words += ["sync", token.removeprefix("--sync=")]
+        elif words and words[-1] in ("-t", "--tag") and token.startswith("-"):
+            words[-1] = f"-t{token}" if words[-1] == "-t" else f"--tag={token}"
+        else:
+            words.append(token)
+    return words
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace | None:
+    """Return the parsed arguments, or None after a usage error was told. Help and its exit code 0 raise SystemExit."""
+    words = normalised(argv)
+    try:
+        return build(only=first_word(words) or "").parse_args(words)
+    except SystemExit as done:
+        if done.code:
+            return None
+        raise
+
+
+def target(args: argparse.Namespace) -> Callable[[argparse.Namespace, Any], int | None]:
+    """Return the function that carries out *args*, importing only its module."""
+    spec = args.command.target if args.command is not None else "care:overview"
+    module, name = spec.split(":")
+    function: Callable[[argparse.Namespace, Any], int | None] = getattr(import_module(f"ghostie.cli.{module}"), name)
+    return function

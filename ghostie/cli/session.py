@@ -1,0 +1,150 @@
+"""What a command works with: the open vault, its store, and the person at the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ghostie.errors import UsageError
+from ghostie.paths import Layout, default_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ghostie.crypto.unlock import Sources
+    from ghostie.sync.link import Link
+    from ghostie.vault import Vault
+
+
+def layout_of(args: argparse.Namespace) -> Layout:
+    """Return where the vault is."""
+    try:
+        return Layout(Path(args.home).expanduser() if args.home else default_home())
+    except RuntimeError:  # ~ of somebody who is not known here
+        raise UsageError("the folder that --home or GHOSTIE_HOME names has no place on this device") from None
+
+
+def sources_of(args: argparse.Namespace) -> Sources:
+    """Return where a passphrase may come from."""
+    from ghostie.crypto.unlock import Sources
+
+    store_file = getattr(args, "store_passphrase_file", None)
+    return Sources(
+        file=Path(args.passphrase_file) if args.passphrase_file else None,
+        store_file=Path(store_file) if store_file else None,
+        ask=ask_hidden if can_ask() else None,
+    )
+
+
+def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
+    """Return the vault, open, with its index loaded unless *load* is false. Raises what `open_vault` does."""
+    import gc
+
+    from ghostie.vault import open_vault
+
+    # thousands of rows are made at once and none is garbage: looking for some would cost more than the loading
+    gc.disable()
+    layout = layout_of(args)
+    sources = sources_of(args)
+    if layout.next_key.exists():
+        from ghostie.sync.moving import finish_move
+
+        finish_move(layout, sources)
+    vault = open_vault(layout.home, sources=sources)
+    if load:
+        vault.refresh()
+    return vault
+
+
+def link_to(vault: Vault) -> Link:
+    """Return the vault's tie to its store. Raises NoStore."""
+    from ghostie.backends.store import open_store
+    from ghostie.sync.config import load_config
+    from ghostie.sync.link import Link
+
+    config = load_config(vault.layout)
+    return Link(vault, open_store(config.backend, config.options), config)
+
+
+# -- the person at the terminal --------------------------------------------------------------------------------------
+
+
+def can_ask() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask_hidden(prompt: str) -> str:
+    """Ask for a passphrase on the terminal, unseen."""
+    import getpass
+
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise KeyboardInterrupt from None
+
+
+def confirm(question: str, flag: str) -> None:
+    """Ask for a typed yes. Raises UsageError where it is not given, or nobody can be asked."""
+    if not can_ask():
+        raise UsageError("this needs a yes", f"{flag} gives it")
+    sys.stderr.write(f"{question} type yes: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise UsageError("nothing was done")
+
+
+def read_stdin(what: str) -> str:
+    """Return standard input as text. Raises UsageError where it is a terminal that nobody was told to type at."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(f"no {what} was given", "give it as an argument, or on standard input")
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not UTF-8 text") from None
+
+
+def edited(layout: Layout, content: str) -> str:
+    """Return *content* as the person leaves it in $EDITOR: a private file, wiped afterwards. Raises UsageError."""
+    import shlex
+    import subprocess
+
+    from ghostie import files
+    from ghostie.paths import runtime_folder
+
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    if not can_ask() and not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
+        raise UsageError("there is no terminal to edit on", "give --content TEXT, or - for standard input")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
+    with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
+        try:
+            done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"the editor {command!r} did not start", "set EDITOR to one that is installed") from error
+        if done.returncode != 0:
+            raise UsageError(f"the editor ended with exit code {done.returncode}; nothing was changed")
+        try:
+            return files.read(path).decode()
+        except FileNotFoundError:
+            raise UsageError("the editor left no file; nothing was changed") from None
+        except UnicodeDecodeError:
+            raise UsageError("what the editor left is not UTF-8 text; nothing was changed") from None
+
+
+@contextlib.contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Take being told to end, and a terminal that is closed, as Ctrl-C: what lies in the clear meanwhile is wiped."""
+    import signal
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,451 @@
+"""Commands on sync: setup, push, pull, run, status, conflict, devices, verify, repair, compact."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ghostie import text
+from ghostie.cli.memories import print_diff, print_each, rows
+from ghostie.cli.output import Output
+from ghostie.cli.session import edited, layout_of, link_to, open_, sources_of
+from ghostie.errors import UsageError
+
+if TYPE_CHECKING:
+    from ghostie.paths import Layout
+    from ghostie.sync.engine import Pulled, Pushed
+    from ghostie.sync.link import Link
+    from ghostie.sync.log import Alarm
+    from ghostie.sync.survey import DeviceLine, Status
+    from ghostie.vault import Vault
+    from ghostie.vault.conflicts import Conflict
+
+CONFLICTS, ALARM = 3, 4
+
+
+def setup(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.backends.store import open_store
+    from ghostie.sync.setup import set_up
+
+    layout = layout_of(args)
+    backend, options = _place(args, layout)
+    store = open_store(backend, options)
+    done = set_up(layout, store, backend, options, sources_of(args), device_name=args.device_name, again=args.again)
+    if out.json:
+        out.document(
+            {
+                "backend": backend,
+                "joined": done.joined,
+                "brought": done.brought,
+                "vault": done.vault.keys.vault.hex(),
+                "device": done.vault.device.name,
+                "writer": done.vault.device.writer,
+            }
+        )
+        return
+    out.note(
+        "joined the vault on the store"
+        if done.joined
+        else "put this vault's key on the store, sealed under the passphrase"
+    )
+    if done.brought:
+        brought = text.plural(done.brought, "version")
+        out.note(f"{brought} of this device's own came along, sealed again under the joined vault's key")
+    out.note("`ghostie sync run` takes in what is there and sends what is new")
+
+
+def _place(args: argparse.Namespace, layout: Layout) -> tuple[str, dict[str, str]]:
+    """Return the backend and its options: as the flags say, or as they were set up before."""
+    from ghostie.errors import NoStore
+    from ghostie.sync.config import load_config
+
+    if args.path is None:
+        try:
+            config = load_config(layout)
+        except NoStore:
+            raise UsageError("a folder store needs its folder", "give --path DIR") from None
+        if args.backend in (None, config.backend):
+            return config.backend, dict(config.options)
+    return args.backend or "folder", {"path": str(Path(args.path).expanduser().absolute())}
+
+
+# -- push and pull ---------------------------------------------------------------------------------------------------
+
+
+def push(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync import engine
+
+    link = _link(args)
+    done = engine.push(link, dry_run=args.dry_run)
+    if out.json:
+        out.document(_pushed(done, args.dry_run))
+    else:
+        _tell_pushed(out, done, args.dry_run)
+
+
+def pull(args: argparse.Namespace, out: Output) -> int:
+    from ghostie.sync import engine
+
+    link = _link(args)
+    done = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
+    if out.json:
+        out.document(_pulled(done, args.dry_run))
+    else:
+        _tell_pulled(out, done, args.dry_run)
+    return _outcome(out, link, done)
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    from ghostie.sync import engine
+
+    link = _link(args)
+    pulled = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
+    pushed = engine.push(link, dry_run=args.dry_run)
+    if out.json:
+        out.document({"pulled": _pulled(pulled, args.dry_run), "pushed": _pushed(pushed, args.dry_run)})
+    else:
+        _tell_pulled(out, pulled, args.dry_run)
+        _tell_pushed(out, pushed, args.dry_run)
+    return _outcome(out, link, pulled)
+
+
+def _link(args: argparse.Namespace) -> Link:
+    return link_to(open_(args, load=False))
+
+
+def _outcome(out: Output, link: Link, pulled: Pulled) -> int:
+    """Tell what waits for the person, and return the exit code that says so."""
+    from ghostie.vault.conflicts import open_conflicts
+
+    for alarm in pulled.alarms:
+        out.warn(f"alarm: {alarm.sentence()}")
+    if pulled.alarms:
+        out.note("what the alarms are not about was taken in · `ghostie sync repair` puts back what is known here")
+        return ALARM
+    conflicts = open_conflicts(link.vault)
+    if conflicts:
+        out.note(f"{text.plural(len(conflicts), 'conflict')} to look at · `ghostie sync conflict`")
+        return CONFLICTS
+    return 0
+
+
+def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
+    for notice in done.notices:
+        out.note(notice)
+    for stem in done.unreadable:
+        out.warn(f"version file {stem} does not open and was not sent; see `ghostie doctor`")
+    if not done.versions and not done.segments:
+        out.note("nothing to push")
+    elif dry_run:
+        out.note(f"would push {text.plural(done.versions, 'version')} of {text.plural(done.memories, 'memory')}")
+    else:
+        objects = text.plural(done.segments, "object")
+        out.note(f"pushed {text.plural(done.versions, 'version')} in {objects}, {text.size(done.size)}")
+
+
+def _tell_pulled(out: Output, done: Pulled, dry_run: bool) -> None:
+    for notice in done.notices:
+        out.note(notice)
+    if dry_run:
+        if not done.versions:
+            out.note("nothing to pull")
+        else:
+            gone = f", of which {done.removals:,} would be removed" if done.removals else ""
+            out.note(f"would pull {text.plural(done.versions, 'version')}{gone}")
+        return
+    taken = done.taken
+    if not taken.new:
+        out.note("nothing to pull")
+        return
+    words = [f"pulled {text.plural(taken.new, 'version')}"]
+    changed = set(taken.changed) - set(taken.conflicts)
+    for count, what in (
+        (len(taken.added), "new"),
+        (len(changed), "changed"),
+        (len(taken.removed), "removed"),
+        (len(taken.merged), "merged"),
+        (len(taken.conflicts), "in conflict"),
+    ):
+        if count:
+            words.append(f"{count:,} {what}")
+    out.note(", ".join(words))
+    if taken.flagged:
+        flagged = text.plural(len(taken.flagged), "memory")
+        out.note(f"{flagged} edited on one side and removed on the other: the edit was kept")
+
+
+def _pushed(done: Pushed, dry_run: bool) -> dict[str, Any]:
+    return {
+        "versions": done.versions,
+        "memories": done.memories,
+        "objects": done.segments,
+        "bytes": done.size,
+        "unreadable": list(done.unreadable),
+        "notices": list(done.notices),
+        "dry_run": dry_run,
+    }
+
+
+def _pulled(done: Pulled, dry_run: bool) -> dict[str, Any]:
+    taken = done.taken
+    return {
+        "versions": done.versions if dry_run else taken.new,
+        "added": list(taken.added),
+        "changed": list(taken.changed),
+        "removed": list(taken.removed),
+        "merged": list(taken.merged),
+        "conflicts": list(taken.conflicts),
+        "flagged": list(taken.flagged),
+        "removals": done.removals,
+        "alarms": [_alarm(alarm) for alarm in done.alarms],
+        "notices": list(done.notices),
+        "dry_run": dry_run,
+    }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "kind": alarm.kind,
+        "writer": alarm.writer,
+        "device": alarm.device,
+        "position": alarm.position,
+        "detail": alarm.detail,
+    }
+
+
+# -- status and devices ----------------------------------------------------------------------------------------------
+
+
+def status(args: argparse.Namespace, out: Output) -> int:
+    link, found, unreached = _status(args)
+    if out.json:
+        out.document(
+            {
+                "store": {"backend": link.config.backend, **link.config.options},
+                "reached": None if args.offline else unreached is None,
+                "ahead": found.to_push,
+                "waiting": found.waiting,
+                "behind": found.behind,
+                "conflicts": [entry.id for entry in found.conflicts],
+                "alarms": [_alarm(alarm) for alarm in found.alarms],
+                "devices": [_device(line) for line in found.devices],
+                "objects": found.objects,
+                "bytes": found.size,
+                "last_pull": _stamp(found.pulled),
+                "last_push": _stamp(found.pushed),
+            }
+        )
+    else:
+        _tell_status(out, link, found, unreached)
+    return ALARM if found.alarms else CONFLICTS if found.conflicts else 0
+
+
+def _status(args: argparse.Namespace) -> tuple[Link, Status, str | None]:
+    from ghostie.errors import StoreError
+    from ghostie.sync import survey
+
+    link = _link(args)
+    if not args.offline:
+        try:
+            return link, survey.status(link, look=True), None
+        except StoreError as error:
+            return link, survey.status(link), str(error)
+    return link, survey.status(link), None
+
+
+def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) -> None:
+    now = link.vault.clock()
+    place = link.config.options.get("path", "")
+    out.line(f"store      {link.config.backend} {text.one_line(place)}")
+    if unreached:
+        out.line(f"           not reached: {text.one_line(unreached)}")
+    ahead = text.plural(found.to_push, "version") + " to push" if found.to_push else "nothing to push"
+    out.line(f"this side  {ahead}" + (f", {text.plural(found.waiting, 'object')} half sent" if found.waiting else ""))
+    if found.behind is not None:
+        out.line(
+            "the store  "
+            + (f"{text.plural(found.behind, 'version')} to pull" if found.behind else "nothing to pull")
+            + f", {text.plural(found.objects or 0, 'object')}, {text.size(found.size or 0)}"
+        )
+    out.line(f"last sync  pulled {_ago(found.pulled, now)}, pushed {_ago(found.pushed, now)}")
+    if found.conflicts:
+        out.line(f"conflicts  {len(found.conflicts)} · `ghostie sync conflict`")
+    for alarm in found.alarms:
+        out.line(out.style("bad", f"alarm      {text.one_line(alarm.sentence())}"))
+    out.line()
+    _tell_devices(out, found.devices, now)
+
+
+def _ago(moment: int | None, now: int) -> str:
+    return "never" if moment is None else f"{text.ago(moment, now)} ago"
+
+
+def _tell_devices(out: Output, lines: tuple[DeviceLine, ...], now: int) -> None:
+    table = []
+    for line in lines:
+        name = text.one_line(line.name) or "(not yet heard of)"
+        word = _ago(line.last_word, now)
+        behind = f", {line.behind:,} to pull" if line.behind else ""
+        table.append(
+            (
+                "*" if line.this else " ",
+                line.writer[:6],
+                name,
+                f"{word}, {text.plural(line.position, 'version')}{behind}",
+            )
+        )
+    out.table(table, (None, "id", "category", "dim"))
+
+
+def _device(line: DeviceLine) -> dict[str, Any]:
+    return {
+        "writer": line.writer,
+        "name": line.name,
+        "this": line.this,
+        "last_word": _stamp(line.last_word),
+        "position": line.position,
+        "on_store": line.on_store,
+        "behind": line.behind,
+    }
+
+
+def _stamp(moment: int | None) -> str | None:
+    from ghostie.memory import stamp
+
+    return None if moment is None else stamp(moment)
+
+
+def devices(args: argparse.Namespace, out: Output) -> None:
+    if args.rename:
+        vault = open_(args, load=False)
+        vault.device = vault.device.renamed(args.rename)
+        vault.device.save(vault.layout)
+        out.note(f"this device is now called {text.one_line(args.rename)}; others see it with the next push")
+    link, found, unreached = _status(args)
+    if unreached:
+        out.warn(unreached)
+    if out.json:
+        out.document([_device(line) for line in found.devices])
+    else:
+        _tell_devices(out, found.devices, link.vault.clock())
+
+
+# -- conflicts -------------------------------------------------------------------------------------------------------
+
+
+def conflict(args: argparse.Namespace, out: Output) -> int:
+    from ghostie.vault import conflicts
+
+    vault = open_(args)
+    if args.keep:
+        return _resolve(args, out, vault)
+    if args.all:
+        raise UsageError("--all needs to know how", "give --keep mine, theirs, both or merged")
+    if args.id:
+        entry = vault.find(args.id)
+        found = conflicts.look(vault, entry)
+        if out.json:
+            out.document(_conflict(found))
+        else:
+            _tell_conflict(out, vault, found)
+        return CONFLICTS
+    entries = conflicts.open_conflicts(vault)
+    if out.json:
+        print_each(out, entries, lambda entry: _conflict(conflicts.look(vault, entry)))
+    elif entries:
+        rows(out, vault, entries)
+        out.note("`ghostie sync conflict ID` shows one · `--keep mine|theirs|both|merged|edit` resolves it")
+    else:
+        out.note("no conflicts")
+    return CONFLICTS if entries else 0
+
+
+def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
+    from ghostie.vault import conflicts
+
+    if args.id and args.all:
+        raise UsageError("give one id, or --all, not both")
+    if not args.id and not args.all:
+        raise UsageError("which conflict is meant?", "give its id, or --all for every one")
+    prefixes = [entry.id for entry in conflicts.open_conflicts(vault)] if args.all else [args.id]
+
+    def by_hand(found: Conflict) -> str:
+        content = edited(layout_of(args), found.marked())
+        if any(line.startswith(("<<<<<<< mine", ">>>>>>> theirs")) for line in content.splitlines()):
+            raise UsageError("the markers are still in the text; nothing was changed")
+        if not content.strip():
+            raise UsageError("the content would be empty; nothing was changed")
+        return content
+
+    ids = [conflicts.resolve(vault, prefix, args.keep, edited=by_hand)[0].id for prefix in prefixes]
+    left = conflicts.open_conflicts(vault)
+    if out.json:
+        out.document({"resolved": ids, "left": [entry.id for entry in left]})
+    else:
+        out.note(f"resolved {text.plural(len(ids), 'conflict')}, {len(left):,} left · `ghostie undo` opens it again")
+    return CONFLICTS if left else 0
+
+
+def _conflict(found: Conflict) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "fields": list(found.disputes),
+        "base": found.base.shown() if found.base is not None else None,
+        "mine": found.mine.shown("open"),
+        "theirs": [other.shown("open") for other in found.others],
+    }
+
+
+def _tell_conflict(out: Output, vault: Vault, found: Conflict) -> None:
+    now = vault.clock()
+    for name, version in (("mine", found.mine), *(("theirs", other) for other in found.others)):
+        device = version.sync.get("device") or version.field("device_id") or ""
+        out.line(out.style("strong", f"{name} · {text.one_line(device)} · {text.ago(version.modified, now)}"))
+        print_diff(out, found.base, version)
+        out.line()
+    way = f"`ghostie sync conflict {found.id[:8]} --keep mine|theirs|both|merged|edit`"
+    out.note(f"in dispute: {', '.join(found.disputes)} · {way}")
+
+
+# -- checking and mending --------------------------------------------------------------------------------------------
+
+
+def verify(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.errors import VerifyFailed
+    from ghostie.sync import survey
+    from ghostie.vault import upkeep
+
+    link = _link(args)
+    here = upkeep.check(link.vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,} here"))
+    problems = [f"version file {stem} does not open" for stem in here.damaged]
+    problems += survey.verify(link)
+    if out.json:
+        out.document(problems)
+    for problem in problems:
+        out.warn(problem)
+    if problems:
+        raise VerifyFailed(count=len(problems))
+    out.note(f"{text.plural(here.good, 'version')} here and every object on the store are whole")
+
+
+def repair(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync.repair import repair as mend
+
+    done = mend(_link(args), dry_run=args.dry_run)
+    if out.json:
+        out.document(done)
+    for line in done:
+        out.note(f"would have {line}" if args.dry_run and line.startswith("p") else line)
+    if not done:
+        out.note("nothing to repair")
+
+
+def compact(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync import survey
+
+    joined, into = survey.compact(_link(args))
+    if out.json:
+        out.document({"joined": joined, "into": into})
+    else:
+        out.note(f"joined {text.plural(joined, 'object')} into {into:,}" if joined else "nothing to join")

@@ -1,0 +1,1 @@
+"""Sealing and keys. `sodium` is the only importer of nacl."""

@@ -1,0 +1,308 @@
+"""One family of errors: each class owns its text, its way out and its exit code.
+
+The facts of a case are keyword arguments; they fill the class's templates and stay readable as attributes::
+
+    raise UnknownMemory(prefix="k3v9")
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GhostieError(Exception):
+    """Something that a person can be told about in one line, with a way out where there is one."""
+
+    exit_code: ClassVar[int] = 1
+    message: ClassVar[str] = "something went wrong"
+    hint: ClassVar[str | None] = None
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def __str__(self) -> str:
+        return self.message.format(**self.facts)
+
+    def way_out(self) -> str | None:
+        """Return the hint with this case's facts filled in, or None."""
+        return self.hint.format(**self.facts) if self.hint else None
+
+
+# -- what came in is not usable --------------------------------------------------------------------------------------
+
+
+class UsageError(GhostieError):
+    """The command was asked in a way that it cannot be carried out."""
+
+    exit_code = 2
+    message = "{why}"
+
+    def __init__(self, why: str, way_out: str | None = None) -> None:
+        super().__init__(why=why)
+        self._way_out = way_out
+
+    def way_out(self) -> str | None:
+        return self._way_out
+
+
+class BadJson(GhostieError):
+    """Text that is not JSON, or JSON that no other reader would take the same way."""
+
+    message = "not valid JSON: {why}"
+
+
+class BadMemory(GhostieError):
+    """A record that breaks the memory format; *why* names the field."""
+
+    message = "not a memory: {why}"
+
+
+class TooLarge(GhostieError):
+    message = "{what} has {size} bytes; the most is {limit}"
+    hint = "split it, or bring it in with `ghostie import FILE`, which splits long texts into linked parts"
+
+
+class UnknownMemory(GhostieError):
+    message = "no memory's id starts with {prefix!r}"
+    hint = "`ghostie list` shows the ids; `ghostie list --deleted` those of removed memories"
+
+
+class UnknownVersion(GhostieError):
+    message = "memory {id} has no version {version!r}"
+    hint = "`ghostie history {id}` lists them"
+
+
+class AmbiguousId(GhostieError):
+    exit_code = 2
+    message = "{prefix!r} could be {count} memories"
+    hint = "give more of the id: {examples}"
+
+
+class NothingToUndo(GhostieError):
+    message = "there is nothing to {verb}"
+    hint = "`ghostie undo --list` shows what was done"
+
+
+class ChangedSince(GhostieError):
+    message = "memory {id} has changed since then, so this cannot be put back as it was"
+    hint = "`ghostie history {id}` shows its versions; `ghostie restore {id} --at VERSION` brings one back"
+
+
+class NotRemoved(GhostieError):
+    message = "memory {id} is not removed"
+    hint = "to bring back an older version: `ghostie restore {id} --at VERSION` (see `ghostie history {id}`)"
+
+
+class InConflict(GhostieError):
+    exit_code = 3
+    message = "memory {id} has a conflict: {count} versions stand side by side"
+    hint = "`ghostie sync conflict {id}` shows them; `--keep mine|theirs|both|merged|edit` resolves it"
+
+
+class NoConflict(GhostieError):
+    message = "memory {id} has no conflict"
+    hint = "`ghostie sync conflict` lists the open ones"
+
+
+class ImportIncomplete(GhostieError):
+    message = "{bad} of {total} records were left out; the rest went in"
+    hint = "each is named above with its file, line and reason"
+
+
+# -- the vault on this device ----------------------------------------------------------------------------------------
+
+
+class NoVault(GhostieError):
+    exit_code = 10
+    message = "there is no vault at {home}"
+    hint = "`ghostie init` creates one; `ghostie sync setup` joins one that is on a store"
+
+
+class VaultExists(GhostieError):
+    message = "there is a vault at {home} already"
+    hint = "use it as it is, or give another place with --home DIR"
+
+
+class VaultBusy(GhostieError):
+    exit_code = 11
+    message = "another ghostie process is writing to this vault"
+    hint = "wait a moment and try again"
+
+
+class BadHome(GhostieError):
+    message = "{home} cannot hold a vault: {why}"
+    hint = "give a folder of your own with --home DIR"
+
+
+class CannotWrite(GhostieError):
+    message = "could not write {path}: {why}"
+    hint = "what was there before is unchanged"
+
+
+class CannotRead(GhostieError):
+    message = "could not read {path}: {why}"
+
+
+class CannotPrint(GhostieError):
+    message = "could not write to standard output: {why}"
+
+
+class Damaged(GhostieError):
+    """A file of this vault does not open, or does not say what its name says."""
+
+    exit_code = 4
+    message = "{what} is damaged or was tampered with"
+    hint = "`ghostie doctor` checks the whole vault, and sets aside what cannot be opened"
+
+
+class NewerFormat(GhostieError):
+    message = "{what} was written by a newer ghostie (format {format})"
+    hint = "install the newest ghostie on this device"
+
+
+# -- keys ------------------------------------------------------------------------------------------------------------
+
+
+class WrongKey(GhostieError):
+    exit_code = 12
+    message = "the passphrase does not open this vault"
+    hint = "try again, or use `ghostie keys restore` with the 24 recovery words"
+
+
+class KeysChanged(GhostieError):
+    exit_code = 11
+    message = "the vault's keys were changed by another command meanwhile"
+    hint = "nothing was written; run the command again"
+
+
+class KeysRotated(GhostieError):
+    exit_code = 12
+    message = "another device opened a new key for this vault"
+    hint = "`ghostie sync setup` takes it over; it asks for the passphrase"
+
+
+class NoPassphrase(GhostieError):
+    exit_code = 12
+    message = "no passphrase was given and there is no terminal to ask on"
+    hint = "run `ghostie unlock` first, or set GHOSTIE_PASSPHRASE_COMMAND, or give --passphrase-file FILE"
+
+
+class PassphraseSource(GhostieError):
+    exit_code = 12
+    message = "{source} gave no passphrase: {why}"
+
+
+class WeakPassphrase(GhostieError):
+    exit_code = 2
+    message = "a passphrase needs at least {least} characters"
+    hint = "four or five random words are easy to type and hard to guess"
+
+
+class BadWords(GhostieError):
+    exit_code = 12
+    message = "these are not this vault's 24 recovery words: {why}"
+    hint = "check each word against your note; the order counts"
+
+
+class RefusedKeyFile(GhostieError):
+    """A key file whose parameters are outside what ghostie will ever write; refused before any work is done."""
+
+    exit_code = 4
+    message = "the key file is refused: {why}"
+    hint = "it was not written by ghostie; if this is your only copy, use `ghostie keys restore` with the 24 words"
+
+
+class NoMemory(GhostieError):
+    message = "there is not enough free memory to work out the key"
+    hint = "it takes as much as the vault was set up with on its strongest device: close other programs and try again"
+
+
+class NoSodium(GhostieError):
+    message = "libsodium was not found"
+    hint = "install PyNaCl (`pip install pynacl`), or libsodium: on Termux `pkg install libsodium`"
+
+
+# -- stores and sync -------------------------------------------------------------------------------------------------
+
+
+class NoStore(GhostieError):
+    exit_code = 2
+    message = "this vault has no store to sync with yet"
+    hint = "`ghostie sync setup --backend folder --path DIR` sets one up"
+
+
+class StoreError(GhostieError):
+    """What an object store may raise; the retry wrapper and the engine know no other."""
+
+    exit_code = 20
+    message = "the store failed: {why}"
+
+    @property
+    def put(self) -> frozenset[str]:
+        """The keys that a write had put, and the store had confirmed, when it failed."""
+        done = self.facts.get("put")
+        return done if isinstance(done, frozenset) else frozenset()
+
+
+class NotFound(StoreError):
+    message = "the store has no object {key}"
+
+
+class Unreachable(StoreError):
+    message = "the store cannot be reached: {why}"
+    hint = "nothing is lost: what is not yet pushed stays here and goes out with the next push"
+
+    @property
+    def lasting(self) -> bool:
+        """Whether asking again soon is of no use: a certificate that is not trusted, a bucket that is not there."""
+        return self.facts.get("lasting") is True
+
+
+class AuthFailed(StoreError):
+    exit_code = 21
+    message = "the store refused the credentials: {why}"
+    hint = "`ghostie sync setup` takes new ones"
+
+
+class Throttled(StoreError):
+    exit_code = 22
+    message = "the store asks to wait: {why}"
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that the store asks to be left alone, where it says so."""
+        seconds = self.facts.get("retry_after")
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+
+class QuotaExceeded(StoreError):
+    exit_code = 22
+    message = "the store is full: {why}"
+    hint = "make room there and push again; nothing is lost here"
+
+
+class StoreRefused(StoreError):
+    message = "the store refused: {why}"
+
+
+class StoreChanged(GhostieError):
+    exit_code = 4
+    message = "the store is not the one this vault was set up with: {why}"
+    hint = "if the store was moved or emptied on purpose, say so: `ghostie sync setup --again`"
+
+
+class ForeignVault(GhostieError):
+    exit_code = 12
+    message = "the store holds another vault, and this passphrase does not open it"
+    hint = "give that vault's passphrase, or choose another folder or prefix for this one"
+
+
+class Brake(GhostieError):
+    message = "this pull would remove {count} of {total} memories"
+    hint = "look with `ghostie sync pull --dry-run`; if that is meant, `ghostie sync pull --yes`"
+
+
+class VerifyFailed(GhostieError):
+    exit_code = 4
+    message = "{count} problems were found"

@@ -1,0 +1,354 @@
+"""The only code that opens a file for writing: durable, private, and never through a link.
+
+Folders are 0700 and files 0600 whatever the umask. A write is a temporary file in the same folder, fsync, rename,
+fsync of the folder: after a crash the old bytes are there or the new ones, never a mixture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
+from pathlib import Path
+
+from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
+
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_TEMPORARY = ".tmp-"
+
+READ_LIMIT = 1 << 31
+
+
+def make_private_folder(path: Path) -> None:
+    """Make *path* a folder of this user's with mode 0700, parents included. Raises BadHome where that cannot be."""
+    try:
+        missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)  # one by one: mkdir(parents=True) would leave the parents to the umask
+        fd = os.open(path, _FOLDER)
+        try:
+            status = os.fstat(fd)
+            if status.st_uid != os.geteuid():
+                raise BadHome(home=path, why="it belongs to somebody else")
+            if stat.S_IMODE(status.st_mode) != 0o700:
+                os.fchmod(fd, 0o700)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise BadHome(home=path, why=_why(error)) from error
+
+
+def check_owner(path: Path) -> None:
+    """Raise BadHome if *path* is somebody else's folder: what is written there could no longer be read by its owner."""
+    try:
+        owner = path.stat().st_uid
+    except OSError as error:
+        raise BadHome(home=path, why=_why(error)) from error
+    if owner != os.geteuid():
+        raise BadHome(home=path, why="it belongs to somebody else")
+
+
+def make_folder(path: Path) -> None:
+    """Make *path* a folder, parents included, where others may look too (a store's folder). Raises CannotWrite."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(path=path, why=_why(error)) from error
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace *path* by *content*; when this returns it has reached the disk. Raises CannotWrite, nothing changed."""
+    write_all_durably(((path, content),))
+
+
+def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
+    """Write many files for the price of a few fsyncs; return how many. Raises CannotWrite.
+
+    All are on the disk under temporary names before the first takes its own name, so that after a crash each is whole
+    or absent. What a failure leaves behind is removed; files that had their names already are as they were.
+    """
+    pending: list[tuple[int, str, str]] = []
+    folders: dict[str, int] = {}
+    path: Path | str | None = None
+    try:
+        for path, content in writes:
+            folder, name = os.path.split(os.fspath(path))
+            if (fd := folders.get(folder)) is None:
+                fd = folders[folder] = os.open(folder, _FOLDER)
+            temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
+            pending.append((fd, temporary, name))
+            out = os.open(temporary, _WRITE, 0o600, dir_fd=fd)
+            try:
+                _write_whole(out, content)
+                if len(pending) == 1:
+                    os.fsync(out)
+            finally:
+                os.close(out)
+        if len(pending) > 1:
+            _flush([(fd, temporary) for fd, temporary, _ in pending], list(folders.values()))
+        for fd, temporary, name in pending:
+            os.replace(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+        for fd in folders.values():
+            os.fsync(fd)  # without it the renames may not survive a power cut
+        return len(pending)
+    except OSError as error:
+        raise CannotWrite(path=path, why=_why(error)) from error
+    finally:
+        # after success these names are gone; after a failure (or Ctrl-C) the leftovers are
+        if sys.exc_info()[0] is not None:
+            for fd, temporary, _ in pending:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=fd)
+        for fd in folders.values():
+            os.close(fd)
+
+
+def _write_whole(fd: int, content: bytes) -> None:
+    written = os.write(fd, content)
+    while written < len(content):
+        written += os.write(fd, memoryview(content)[written:])
+
+
+def _flush(names: list[tuple[int, str]], folders: list[int]) -> None:
+    """Bring files to the disk: one syncfs a folder where the system has it, else one fsync a file."""
+    if syncfs := _syncfs():
+        for fd in folders:
+            if syncfs(fd) != 0:
+                break
+        else:
+            return
+    for folder, name in names:
+        fd = os.open(name, _READ, dir_fd=folder)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _syncfs() -> Callable[[int], int] | None:
+    """Return libc's syncfs, which Linux and Android have and Python does not show; None elsewhere."""
+    import ctypes
+
+    try:
+        return ctypes.CDLL(None, use_errno=True).syncfs if sys.platform in ("linux", "android") else None
+    except (AttributeError, OSError):
+        return None
+
+
+def append_durably(path: Path, content: bytes, *, expected_size: int | None = None, durable: bool = True) -> None:
+    """Append *content* to *path*, made if absent. A failed append is cut off again. Raises CannotWrite.
+
+    With *expected_size* the file must have that many bytes; the caller holds the lock that makes this hold.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        try:
+            status = os.fstat(fd)
+            before = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                raise CannotWrite(path=path, why="not a plain file")
+            if expected_size is not None and before != expected_size:
+                raise CannotWrite(path=path, why="it changed underneath")
+            if status.st_nlink > 1:  # somebody's copy by hard links, which must not grow with ours
+                write_durably(path, read(path) + content)
+                return
+            try:
+                _write_whole(fd, content)
+                if durable:
+                    os.fsync(fd)
+                    if before == 0:
+                        sync_folder(path.parent)
+            except BaseException:
+                os.ftruncate(fd, before)
+                if before == 0:
+                    os.unlink(path)
+                raise
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise CannotWrite(path=path, why=_why(error)) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in the folder *path* to the disk."""
+    fd = os.open(path, _FOLDER)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_durably(paths: Iterable[Path]) -> int:
+    """Delete files, absent ones included; return how many were there. Raises CannotWrite."""
+    folders: set[Path] = set()
+    count = 0
+    for path in paths:
+        try:
+            os.unlink(path)
+            count += 1
+            folders.add(path.parent)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise CannotWrite(path=path, why=_why(error)) from error
+    for folder in folders:
+        try:
+            sync_folder(folder)
+        except OSError as error:
+            raise CannotWrite(path=folder, why=_why(error)) from error
+    return count
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Move *source* to *target* within one file system. Raises CannotWrite."""
+    try:
+        os.replace(source, target)
+        sync_folder(target.parent)
+        sync_folder(source.parent)
+    except OSError as error:
+        raise CannotWrite(path=target, why=_why(error)) from error
+
+
+def read(path: Path, limit: int = READ_LIMIT) -> bytes:
+    """Return the bytes of the plain file *path*, at most *limit*. Raises FileNotFoundError or CannotRead."""
+    try:
+        return read_at(None, os.fspath(path), limit)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+
+
+def read_at(folder: int | None, name: str, limit: int = READ_LIMIT) -> bytes:
+    """Return the bytes of the plain file *name* in the open *folder*; the quick way for many small files.
+
+    Raises OSError; a link, a pipe or a file above *limit* is one too.
+    """
+    fd = os.open(name, _READ, dir_fd=folder)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        if status.st_size > limit:
+            raise OSError(errno.EFBIG, "too large")
+        content = os.read(fd, status.st_size + 1)
+        if len(content) == status.st_size:
+            return content
+        chunks, total = [content], len(content)  # it grew just now, or is more than one read gives
+        while total <= limit and (chunk := os.read(fd, 1 << 20)):
+            total += len(chunk)
+            chunks.append(chunk)
+        if total > limit:
+            raise OSError(errno.EFBIG, "too large")
+        return b"".join(chunks)
+    finally:
+        os.close(fd)
+
+
+def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
+    """Return what the person's own *path* holds: links are followed and pipes read. Raises CannotRead."""
+    try:
+        with open(path, "rb") as source:
+            content = source.read(limit + 1)
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+    if len(content) > limit:
+        raise CannotRead(path=path, why="it is too large")
+    return content
+
+
+@contextlib.contextmanager
+def opened_folder(path: Path) -> Iterator[int]:
+    """Hold the folder *path* open, for `read_at`. Raises CannotRead."""
+    try:
+        fd = os.open(path, _FOLDER)
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the names in the folder *path*, temporary ones left out; none if it is absent. Raises CannotRead."""
+    try:
+        return [name for name in os.listdir(path) if not name.startswith(_TEMPORARY)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+
+
+@contextlib.contextmanager
+def scratch(folder: Path, suffix: str, content: bytes) -> Iterator[Path]:
+    """Hold a private file with *content* in *folder* for another program to edit; wiped and deleted at the end."""
+    make_private_folder(folder)
+    path = folder / f"edit-{secrets.token_hex(8)}{suffix}"
+    try:
+        write_durably(path, content)
+        yield path
+    finally:
+        with contextlib.suppress(OSError):
+            fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                _write_whole(fd, bytes(max(1, os.fstat(fd).st_size)))
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def sweep_temporaries(path: Path) -> None:
+    """Remove what a crash left half written in *path*. The caller holds the lock, so nobody else is writing there."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path):
+            if name.startswith(_TEMPORARY):
+                with contextlib.suppress(OSError):
+                    os.unlink(path / name)
+
+
+@contextlib.contextmanager
+def locked(path: Path, patience: float = 5.0) -> Iterator[None]:
+    """Hold the writers' lock *path*, waiting up to *patience* seconds. Raises VaultBusy; the lock file stays."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotWrite(path=path, why=_why(error)) from error
+    try:
+        give_up = time.monotonic() + patience
+        pause = 0.001
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    raise VaultBusy() from None
+                time.sleep(pause)
+                pause = min(pause * 1.5, 0.02)
+            except OSError as error:  # a file system without locks
+                raise CannotWrite(path=path, why=_why(error)) from error
+        yield
+    finally:
+        os.close(fd)  # closing gives the lock back
+
+
+def _why(error: OSError) -> str:
+    """Return the system's reason in plain lower-case words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "permission denied"
+    return (error.strerror or str(error)).lower()

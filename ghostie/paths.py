@@ -1,0 +1,148 @@
+"""Where things are: the layout of ~/.ghostie, and the one folder outside it, for the agent's socket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ghostie.errors import Damaged
+
+VERSION_SUFFIX = ".json.enc"
+_STEM = re.compile(r"[a-z2-7]{26}\.[0-9a-f]{32}")
+
+
+def default_home() -> Path:
+    """Return the vault's folder: GHOSTIE_HOME, or ~/.ghostie."""
+    named = os.environ.get("GHOSTIE_HOME")
+    return Path(named).expanduser() if named else Path.home() / ".ghostie"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The places of one vault. Nothing here touches the disk."""
+
+    home: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "lock"
+
+    @property
+    def memories(self) -> Path:
+        return self.home / "memories"
+
+    @property
+    def index(self) -> Path:
+        return self.home / "index"
+
+    @property
+    def index_snapshot(self) -> Path:
+        return self.index / "snapshot.enc"
+
+    @property
+    def index_journal(self) -> Path:
+        return self.index / "journal.enc"
+
+    @property
+    def search(self) -> Path:
+        return self.index / "search.enc"
+
+    @property
+    def operations(self) -> Path:
+        return self.home / "operations.enc"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def master_key(self) -> Path:
+        return self.keys / "master.key"
+
+    @property
+    def next_key(self) -> Path:
+        """The key file of a vault that this device is moving into; it replaces `master_key` when the move is done."""
+        return self.keys / "next.key"
+
+    @property
+    def sync(self) -> Path:
+        return self.home / "sync"
+
+    @property
+    def sync_lock(self) -> Path:
+        return self.sync / "lock"
+
+    @property
+    def sync_config(self) -> Path:
+        return self.sync / "config.json"
+
+    @property
+    def device(self) -> Path:
+        return self.sync / "device_id"
+
+    @property
+    def sync_state(self) -> Path:
+        return self.sync / "sync_state.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.sync / "logs"
+
+    @property
+    def outbox(self) -> Path:
+        return self.sync / "outbox"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.sync / "quarantine"
+
+    @property
+    def conflicts(self) -> Path:
+        return self.sync / "conflicts"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return every folder of a vault, parents first."""
+        return (
+            self.home,
+            self.memories,
+            self.index,
+            self.keys,
+            self.sync,
+            self.logs,
+            self.outbox,
+            self.quarantine,
+            self.conflicts,
+        )
+
+    def version(self, stem: str) -> Path:
+        """Return the path of the version file *stem* (`<id>.<hash32>`). Raises Damaged for anything else."""
+        if not _STEM.fullmatch(stem):
+            raise Damaged(what="the name of a version file")
+        return self.memories / (stem + VERSION_SUFFIX)
+
+    def worksheet(self, memory_id: str) -> Path:
+        return self.conflicts / f"{memory_id}{VERSION_SUFFIX}"
+
+    def agent_socket(self) -> Path:
+        """Return the agent's socket: short whatever the home is called, for the kernel's limit is 107 bytes."""
+        name = hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
+        return runtime_folder() / f"{name}.sock"
+
+
+def is_stem(name: str) -> bool:
+    """Tell whether *name* has the form of a version file's name without its suffix."""
+    return _STEM.fullmatch(name) is not None
+
+
+def runtime_folder() -> Path:
+    """Return the folder for sockets: private to this user, emptied when the machine restarts."""
+    import warnings
+
+    import platformdirs
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set; its fallback is what we want
+        return Path(platformdirs.user_runtime_dir("ghostie", appauthor=False))

@@ -1,0 +1,121 @@
+"""Push and pull: what is not published goes out, what is not known comes in, what cannot be trusted is named.
+
+The rules of `docs/sync.md`, in code: every object has one writer and is written once; a stretch is authenticated whole,
+and must follow a tip that is known, before anything of it is applied; absence never means deletion; an alarm stops the
+log that it is about, and no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ghostie.errors import Brake
+from ghostie.sync import compaction, slots
+from ghostie.sync.intake import REBORN, check_self, fetch, removals
+from ghostie.sync.link import Link
+from ghostie.sync.log import Alarm
+from ghostie.sync.outbox import Outbox
+from ghostie.vault.vault import TakenIn
+
+BRAKE_COUNT = 20
+BRAKE_SHARE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push sent, or (in a dry run) would send."""
+
+    versions: int = 0
+    memories: int = 0
+    segments: int = 0
+    size: int = 0
+    unreadable: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull took in, or (in a dry run) would take in."""
+
+    taken: TakenIn = field(default_factory=TakenIn)
+    segments: int = 0
+    versions: int = 0
+    removals: int = 0
+    alarms: tuple[Alarm, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def push(link: Link, *, dry_run: bool = False) -> Pushed:
+    """Publish what no log holds yet. With nothing new there is no request.
+
+    Raises StoreChanged, StoreError or CannotWrite; what was packed stays in the outbox and goes out next time.
+    """
+    with link.session():
+        link.vault.refresh()
+        outbox = Outbox(link)
+        versions = outbox.unpublished()
+        memories = len({memory_id for memory_id, _ in versions})
+        if dry_run:
+            return Pushed(len(versions), memories, len(outbox.names()))
+        new_slot = slots.is_pending(link.vault.layout)
+        if not (versions or new_slot or outbox.stale() or outbox.names() or outbox.word_is_due()):
+            return Pushed()
+        listing = link.look()
+        link.check_vault(listing)
+        notices: tuple[str, ...] = ()
+        waiting = outbox.waiting()
+        if check_self(link, listing):
+            notices, waiting, versions = (REBORN,), [], outbox.unpublished()
+            memories = len({memory_id for memory_id, _ in versions})
+        slots.send(link, listing)
+        outbox.send(waiting)
+        if waiting:
+            versions = outbox.unpublished()  # what waited stands in the log by now
+        packed, unreadable = outbox.pack(versions)
+        outbox.send(packed)
+        if stale := outbox.stale():  # of what waited, too
+            outbox.renew(listing, stale)
+        link.ledger.state.epoch = link.vault.keys.current
+        compaction.compact(link, outbox, listing, [each.name for each in packed])
+        link.ledger.state.pushed = link.vault.clock()
+        link.ledger.save()
+        sent = waiting + packed
+        return Pushed(
+            sum(raw is not None for each in sent for raw in each.segment.raw),
+            memories,
+            len(sent),
+            sum(len(each.sealed) for each in sent),
+            tuple(unreadable),
+            notices,
+        )
+
+
+def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
+    """Take in what other writers published. With nothing new there is one listing and nothing else.
+
+    Alarms are in the result and in the state, and all that they are not about was taken in. Raises Brake, StoreChanged,
+    StoreError or CannotWrite: then nothing was.
+    """
+    with link.session():
+        link.vault.refresh()
+        fetched = fetch(link, dry_run=dry_run)
+        gone = removals(link, fetched.versions)
+        alarms, notices = tuple(fetched.alarms), tuple(fetched.notices)
+        if dry_run:
+            fresh = sum(not link.vault.index.has(version) for version in fetched.versions)
+            return Pulled(TakenIn(), len(fetched.segments), fresh, gone, alarms, notices)
+        if not yes:
+            _brake(link, gone)
+        taken = link.vault.take_in(fetched.versions, "pull") if fetched.versions else TakenIn()
+        link.ledger.state.alarms = fetched.alarms
+        link.ledger.state.pulled = link.vault.clock()
+        link.ledger.take(fetched.segments)
+        return Pulled(taken, len(fetched.segments), len(fetched.versions), gone, alarms, notices)
+
+
+def _brake(link: Link, gone: int) -> None:
+    if not gone:
+        return
+    total = sum(not entry.deleted for entry in link.vault.index.entries())
+    if gone > BRAKE_COUNT or (gone * BRAKE_SHARE > total >= BRAKE_SHARE):
+        raise Brake(count=gone, total=total)

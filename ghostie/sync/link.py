@@ -1,0 +1,138 @@
+"""A vault, its store, and what is known of it: what every part of sync works on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from ghostie import files
+from ghostie.backends.store import ObjectStore
+from ghostie.crypto import keys as keyring
+from ghostie.errors import KeysRotated, NewerFormat, NotFound, RefusedKeyFile, StoreChanged, VaultBusy
+from ghostie.sync.config import Config
+from ghostie.sync.log import Ledger
+from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
+from ghostie.vault import Vault
+from ghostie.vault.device import load_device
+
+
+class SyncBusy(VaultBusy):
+    message = "another ghostie process is syncing this vault"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one look at the store showed."""
+
+    names: tuple[SegmentName, ...]
+    slots: frozenset[str]
+    strays: tuple[str, ...]
+    size: int
+
+    def top(self, writer: str) -> int:
+        """Return the last position of *writer*'s log on the store, 0 for none."""
+        return max((name.last for name in self.names if name.writer == writer), default=0)
+
+    def of(self, writer: str) -> list[SegmentName]:
+        return sorted(name for name in self.names if name.writer == writer)
+
+
+def look(store: ObjectStore) -> Listing:
+    """Return one listing of *store*. Raises StoreError."""
+    names, slots, strays, size = [], set(), [], 0
+    for info in store.list(ROOT):
+        size += info.size
+        if (name := SegmentName.parse(info.key)) is not None:
+            names.append(name)
+        elif (digest := key_digest(info.key)) is not None:
+            slots.add(digest)
+        else:
+            strays.append(info.key)
+    return Listing(tuple(names), frozenset(slots), tuple(strays), size)
+
+
+class Link:
+    """One vault's tie to one store. *sleep* waits seconds; it may be replaced, as the vault's clock may."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        store: ObjectStore,
+        config: Config,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        pause: float = 1.0,
+        patience: float = 5.0,
+    ) -> None:
+        self.vault = vault
+        self.store = store
+        self.config = config
+        self.ledger = Ledger(vault.layout, vault.keys)
+        self._sleep = sleep
+        self._pause = pause
+        self._patience = patience
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Hold the sync lock: one sync of a vault at a time; the writers' lock stays free meanwhile."""
+        try:
+            lock = files.locked(self.vault.layout.sync_lock, self._patience)
+            lock.__enter__()
+        except VaultBusy:
+            raise SyncBusy() from None
+        try:
+            # another process may have synced since this one was opened
+            self.ledger = Ledger(self.vault.layout, self.vault.keys)
+            self.vault.device = load_device(self.vault.layout)
+            self._sweep()
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _sweep(self) -> None:
+        """Remove what a crash left half written; a new passphrase comes into the outbox under the writers' lock."""
+        layout = self.vault.layout
+        with contextlib.suppress(VaultBusy), files.locked(layout.lock, patience=0):
+            for folder in (layout.outbox, layout.logs, layout.quarantine):
+                files.sweep_temporaries(folder)
+
+    def wait(self) -> None:
+        """Pause before a second look: a store may have answered stale."""
+        self._sleep(self._pause)
+
+    def look(self) -> Listing:
+        """Return one listing of the store. Raises StoreError."""
+        return look(self.store)
+
+    def check_vault(self, listing: Listing) -> None:
+        """Raise StoreChanged unless the store holds the vault that this one was set up with."""
+        if not listing.slots:
+            self.wait()
+            listing = self.look()
+        if self.config.slot in listing.slots:
+            self._check_rivals(listing)
+            return
+        if not listing.names and not listing.slots:
+            raise StoreChanged(why="it is empty")
+        for digest in sorted(listing.slots):
+            with contextlib.suppress(NotFound, RefusedKeyFile):
+                slot = keyring.parse(self.store.get(key_name(digest)))
+                if slot.vault.hex() == self.config.vault and slot.digest == digest:
+                    keys = self.vault.keys
+                    if slot.epoch > keys.current or slot.commitment != keys.id_of(slot.epoch):
+                        raise KeysRotated()
+                    # the passphrase was changed on another device
+                    self.config = replace(self.config, slot=digest)
+                    self.config.save(self.vault.layout)
+                    return
+        raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
+
+    def _check_rivals(self, listing: Listing) -> None:
+        """Raise StoreChanged if another vault was set up there at the same moment, and is the one that stays."""
+        for digest in sorted(listing.slots - {self.config.slot}):
+            with contextlib.suppress(NotFound, RefusedKeyFile, NewerFormat):
+                rival = keyring.parse(self.store.get(key_name(digest)))
+                if rival.digest == digest and rival.vault.hex() < self.config.vault:
+                    raise StoreChanged(why="another one was set up on it at the same moment, and that one stays")

@@ -1,0 +1,335 @@
+"""What this device has published and taken in: every writer's log as it is known here, and what others vouch for.
+
+Each writer has a sealed log of stretches under `sync/logs/`; a stretch is where it begins and the hashes of its
+versions, from which the tip at every position follows. So nothing has to be believed twice, a fork is simply two
+stretches at the same positions, and what is not yet published is what stands in no log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from ghostie import codec, files
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
+from ghostie.errors import CannotRead
+from ghostie.paths import Layout
+from ghostie.sync.segment import GENESIS, Seen, Segment, SegmentName, Tips
+from ghostie.vault.sealedlog import SealedLog
+
+FORMAT: Final = 1
+_LOG_FILE = re.compile(r"([0-9a-f]{16})\.log\.enc")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a store did which an honest one would not: named, shown, and never obeyed.
+
+    *kind* is one of rollback, own-rollback, gap, unreadable, foreign.
+    """
+
+    kind: str
+    writer: str
+    device: str
+    position: int
+    detail: str
+
+    def sentence(self) -> str:
+        """Return the alarm in words for people."""
+        who = f"the log of {self.device}" if self.device else f"the log of writer {self.writer}"
+        what = {
+            "rollback": "ends earlier than what was taken in from it or vouched for by another device",
+            "own-rollback": "of this device lost its end on the store",
+            "gap": "has a hole: what comes after it does not follow what is known",
+            "unreadable": "has an object that does not open",
+            "foreign": "has an object of another vault",
+        }[self.kind]
+        return f"{who} {what} ({self.detail})"
+
+
+class WriterLog:
+    """One writer's log as far as it is known here. Positions count from 1."""
+
+    def __init__(self, writer: str, tips: Tips) -> None:
+        self.writer = writer
+        self.stretches: list[tuple[int, str, tuple[bytes, ...]]] = []
+        self._tips = tips
+        self._known: dict[int, set[str]] | None = None
+        self._runs: list[tuple[int, int]] | None = None
+
+    @property
+    def position(self) -> int:
+        """The last position that is known, 0 for none."""
+        return max((first + len(hashes) - 1 for first, _, hashes in self.stretches), default=0)
+
+    def is_whole(self) -> bool:
+        """Tell whether every position up to the last is known; the file of a log may have been damaged."""
+        return self.position == 0 or self._stretched() == [(1, self.position)]
+
+    def _stretched(self) -> list[tuple[int, int]]:
+        """Return the positions that are known, as the longest stretches (first, last)."""
+        if self._runs is None:
+            runs: list[tuple[int, int]] = []
+            for first, _, hashes in sorted(self.stretches):
+                last = first + len(hashes) - 1
+                if runs and first <= runs[-1][1] + 1:
+                    runs[-1] = (runs[-1][0], max(last, runs[-1][1]))
+                elif hashes:
+                    runs.append((first, last))
+            self._runs = runs
+        return self._runs
+
+    def hashes(self) -> Iterable[bytes]:
+        return (digest for _, _, hashes in self.stretches for digest in hashes)
+
+    def knows(self, position: int, tip: str) -> bool:
+        """Tell whether the log is known to have had *tip* at *position*; every log begins at GENESIS."""
+        return (position == 0 and tip == GENESIS) or tip in self._tips_at().get(position, ())
+
+    def has(self, name: SegmentName) -> bool:
+        """Tell whether everything in the segment *name* was taken in; where a hole was accepted, not all of it was."""
+        return self.knows(name.last, name.tip) and self._covers(name.first, name.last)
+
+    def _covers(self, first: int, last: int) -> bool:
+        return any(start <= first and last <= end for start, end in self._stretched())
+
+    def tips_at(self, position: int) -> set[str]:
+        """Return the tips known at *position*: none, one, or several after a fork."""
+        return {GENESIS} if position == 0 else self._tips_at().get(position, set())
+
+    def top(self) -> tuple[int, str]:
+        """Return the last position and its tip (after a fork, the same one everywhere)."""
+        position = self.position
+        return position, min(self.tips_at(position))
+
+    def add(self, first: int, before: str, hashes: Sequence[bytes]) -> bool:
+        """Add a stretch; return whether anything in it was new."""
+        known = self._tips_at()
+        tips = self._tips.along(self.writer, before, hashes)
+        old = all(tip in known.get(first + at, ()) for at, tip in enumerate(tips))
+        if tips and old and self._covers(first, first + len(tips) - 1):
+            return False
+        if not tips:
+            known.setdefault(first - 1, set()).add(before)
+        for at, tip in enumerate(tips):
+            known.setdefault(first + at, set()).add(tip)
+        self.stretches.append((first, before, tuple(hashes)))
+        self._runs = None
+        return True
+
+    def stretch(self, first: int, last: int) -> tuple[str, list[bytes]]:
+        """Return the tip before *first* and the hashes from *first* to *last*. Raises KeyError where one is unknown."""
+        at: dict[int, bytes] = {}
+        before: dict[int, str] = {}
+        for start, tip, hashes in self.stretches:
+            tips = [tip, *self._tips.along(self.writer, tip, hashes)]
+            for offset, digest in enumerate(hashes):
+                at[start + offset] = digest
+                before[start + offset] = tips[offset]
+        return before[first], [at[position] for position in range(first, last + 1)]
+
+    def lose(self, first: int, last: int) -> None:
+        """Forget what stands at *first* to *last*, but not where the log goes on after it."""
+        kept: list[tuple[int, str, tuple[bytes, ...]]] = []
+        for start, before, hashes in self.stretches:
+            low, high = max(0, first - start), min(len(hashes), last + 1 - start)
+            if low >= high:
+                kept.append((start, before, hashes))
+                continue
+            tip = self._tips.along(self.writer, before, hashes[:high])[-1]
+            kept += [(start, before, hashes[:low])] if low else []
+            kept.append((start + high, tip, ()))
+            kept += [(start + high, tip, hashes[high:])] if high < len(hashes) else []
+        self.stretches = kept
+        self._known = self._runs = None
+
+    def cut(self, position: int) -> None:
+        """Forget everything after *position*."""
+        kept = [
+            (first, before, hashes[: max(0, position - first + 1)])
+            for first, before, hashes in self.stretches
+            if first <= position
+        ]
+        self.stretches = kept
+        self._known = self._runs = None
+
+    def _tips_at(self) -> dict[int, set[str]]:
+        if self._known is None:
+            self._known = {}
+            for first, before, hashes in self.stretches:
+                if not hashes:
+                    self._known.setdefault(first - 1, set()).add(before)
+                for at, tip in enumerate(self._tips.along(self.writer, before, hashes)):
+                    self._known.setdefault(first + at, set()).add(tip)
+        return self._known
+
+
+@dataclass
+class Words:
+    """A device's last word: the name it gives itself and when it wrote (Unix ms), as its segments say."""
+
+    name: str
+    time: int
+
+
+@dataclass
+class State:
+    """The small, often written part: what others vouch for, who they are, when we last met, what alarmed us."""
+
+    vouched: dict[str, tuple[int, str]] = field(default_factory=dict)
+    devices: dict[str, Words] = field(default_factory=dict)
+    alarms: list[Alarm] = field(default_factory=list)
+    pulled: int | None = None
+    pushed: int | None = None
+    published_seen: dict[str, tuple[int, str]] = field(default_factory=dict)
+    scrubbed: list[str] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)  # keys of objects that a person knows to be lost
+    epoch: int | None = None  # the newest under which all of this device's segments are sealed
+
+
+class Ledger:
+    """The logs and the state of one vault's sync. Changes are made under the sync lock."""
+
+    def __init__(self, layout: Layout, keys: Keys) -> None:
+        self.tips = Tips(keys)
+        self.state = State()
+        self._layout = layout
+        self._keys = keys
+        self._logs: dict[str, WriterLog] = {}
+        self._read_logs()
+        self._read_state()
+
+    # -- logs --------------------------------------------------------------------------------------------------------
+
+    def log(self, writer: str) -> WriterLog:
+        """Return the log of *writer*, empty if nothing is known of it."""
+        return self._logs.get(writer) or WriterLog(writer, self.tips)
+
+    def writers(self) -> list[str]:
+        return sorted(self._logs)
+
+    def published(self) -> set[bytes]:
+        """Return the hashes of all versions that stand in some log."""
+        return {digest for log in self._logs.values() for digest in log.hashes()}
+
+    def seen(self, mine: str) -> dict[str, tuple[int, str]]:
+        """Return, for every writer but *mine*, the position and tip up to which it was taken in."""
+        return {writer: log.top() for writer, log in self._logs.items() if writer != mine and log.position}
+
+    def record(self, stretches: Iterable[tuple[str, int, str, Sequence[bytes]]]) -> None:
+        """Note stretches (writer, first, before, hashes) as published or taken in, durably."""
+        fresh: dict[str, list[bytes]] = {}
+        for writer, first, before, hashes in stretches:
+            log = self._logs.setdefault(writer, WriterLog(writer, self.tips))
+            if log.add(first, before, hashes):
+                entry = first.to_bytes(8, "big") + bytes.fromhex(before) + b"".join(hashes)
+                fresh.setdefault(writer, []).append(entry)
+        for writer, entries in fresh.items():
+            self._file(writer).append(entries)
+
+    def take(self, segments: Iterable[Segment]) -> None:
+        """Note *segments* as taken in, with what they vouch for and who wrote them, durably."""
+        segments = list(segments)
+        for segment in segments:
+            for writer, (position, tip) in segment.seen.items():
+                if position > self.state.vouched.get(writer, (0, ""))[0]:
+                    self.state.vouched[writer] = (position, tip)
+            known = self.state.devices.get(segment.name.writer)
+            if known is None or segment.time >= known.time:
+                self.state.devices[segment.name.writer] = Words(segment.device, segment.time)
+        self.save()  # before the logs: a pull that is cut here must not forget what was vouched for
+        self.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
+
+    def forget_after(self, writer: str, position: int) -> None:
+        """Drop what is known of the log of *writer* beyond *position*: those versions count as unpublished again."""
+        self.log(writer).cut(position)
+        self._rewrite(writer)
+
+    def forget(self, writer: str, first: int, last: int) -> None:
+        """Drop what is known to stand at *first* to *last* in the log of *writer*: it counts as unpublished again."""
+        self.log(writer).lose(first, last)
+        self._rewrite(writer)
+
+    def _rewrite(self, writer: str) -> None:
+        self._file(writer).replace(
+            first.to_bytes(8, "big") + bytes.fromhex(before) + b"".join(hashes)
+            for first, before, hashes in self.log(writer).stretches
+        )
+
+    def accept(self, writer: str, position: int) -> None:
+        """Take the store's word that the log of *writer* ends at *position*; only a person may say so."""
+        self.forget_after(writer, position)
+        if self.state.vouched.get(writer, (0, ""))[0] > position:
+            del self.state.vouched[writer]
+
+    def anchor(self, name: SegmentName, before: str) -> None:
+        """Accept a hole: let the stretch *name*, which begins at the tip *before*, follow what is known."""
+        self.record([(name.writer, name.first, before, ())])
+
+    def _file(self, writer: str) -> SealedLog:
+        path = self._layout.logs / f"{writer}.log.enc"
+        return SealedLog(path, self._keys, Purpose.LOG, f"log/{writer}")
+
+    def _read_logs(self) -> None:
+        for name in sorted(files.names_in(self._layout.logs)):
+            found = _LOG_FILE.fullmatch(name)
+            if found is None:
+                continue
+            log = self._logs[found[1]] = WriterLog(found[1], self.tips)
+            for entry in self._file(found[1]).read():
+                hashes = tuple(entry[at : at + 32] for at in range(16, len(entry), 32))
+                log.stretches.append((int.from_bytes(entry[:8], "big"), entry[8:16].hex(), hashes))
+
+    # -- state -------------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the state, durably."""
+        state = self.state
+        spelt = codec.dumps(
+            {
+                "format": FORMAT,
+                "vouched": state.vouched,
+                "devices": {writer: asdict(words) for writer, words in state.devices.items()},
+                "alarms": [asdict(alarm) for alarm in state.alarms],
+                "pulled": state.pulled,
+                "pushed": state.pushed,
+                "published_seen": state.published_seen,
+                "scrubbed": state.scrubbed,
+                "accepted": state.accepted,
+                "epoch": state.epoch,
+            }
+        )
+        files.write_durably(self._layout.sync_state, seal(self._keys, Purpose.SYNC_STATE, (b"state",), spelt))
+
+    def _read_state(self) -> None:
+        try:
+            sealed = files.read(self._layout.sync_state)
+            record = codec.loads(unseal(self._keys, Purpose.SYNC_STATE, (b"state",), sealed))
+        except (FileNotFoundError, CannotRead, SealError):
+            return  # the logs are what counts; this much is found again with the next pull
+        self.state = _state(record)
+
+
+def _state(record: Mapping[str, Any]) -> State:
+    return State(
+        vouched=_marks(record["vouched"]),
+        devices={writer: Words(**words) for writer, words in record["devices"].items()},
+        alarms=[Alarm(**alarm) for alarm in record["alarms"]],
+        pulled=record["pulled"],
+        pushed=record["pushed"],
+        published_seen=_marks(record["published_seen"]),
+        scrubbed=record.get("scrubbed", []),
+        accepted=record.get("accepted", []),
+        epoch=record.get("epoch"),
+    )
+
+
+def _marks(record: Mapping[str, Sequence[Any]]) -> dict[str, tuple[int, str]]:
+    return {writer: (position, tip) for writer, (position, tip) in record.items()}
+
+
+def newer(seen: Seen, published: Seen) -> bool:
+    """Tell whether *seen* says more than what was *published* of it."""
+    return any(position > published.get(writer, (0, ""))[0] for writer, (position, _) in seen.items())

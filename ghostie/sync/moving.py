@@ -1,0 +1,133 @@
+"""Moving a vault's files under other keys: into the vault that this device joins, or into a new epoch of its own.
+
+What is moving stands in `keys/next.key` until the last file is sealed again, so a crash in the middle is taken up where
+it was, by any command: every file opens under the old keys or the new ones.
+"""
+
+from __future__ import annotations
+
+from ghostie import codec, files
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import KeyFile
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
+from ghostie.crypto.unlock import Sources, read_key_file, unlock, unwrap_with
+from ghostie.errors import BadJson, Damaged, ForeignVault, WrongKey
+from ghostie.paths import Layout
+from ghostie.sync.slots import PENDING, note_new_key
+from ghostie.vault.device import load_device
+from ghostie.vault.sealedlog import SealedLog
+from ghostie.vault.versions import VersionFiles
+
+
+def rotate(layout: Layout, keys: Keys, passphrase: str, cost: keyring.Cost) -> int:
+    """Open a new epoch, and seal every file again under its key; return how many. The old key then seals nothing.
+
+    The store follows with the next push: its key object, and this device's segments. Raises CannotWrite or VaultBusy.
+    """
+    newer = keyring.next_epoch(keys)
+    slot = keyring.wrap(newer, passphrase, cost)
+    return move(layout, keys, newer, keyring.wrap(newer, passphrase, cost), slot)
+
+
+def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
+    """Take over the epoch that another device opened, from the store's key object *slot*; also in place of an own one.
+
+    Raises ForeignVault if the passphrase does not open it, WrongKey if none opens what is here.
+    """
+    here = read_key_file(layout)
+    try:
+        passphrase = sources.store_passphrase()
+        newer = keyring.unwrap(slot, passphrase)
+    except WrongKey:
+        raise ForeignVault() from None
+    if here.epoch in newer.epochs and newer.id_of(here.epoch) == here.commitment:
+        older = Keys(newer.vault, {epoch: key for epoch, key in newer.epochs.items() if epoch <= here.epoch})
+    else:
+        older = unlock(layout, sources)  # two devices opened an epoch at once: what is here is under the other one
+    done = move(layout, older, newer, keyring.wrap(newer, passphrase, here.cost))
+    files.remove_durably([layout.outbox / PENDING])  # an own epoch that gave way is not to be published
+    return done
+
+
+def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None = None) -> int:
+    """Seal everything again under *newer* keys, which *file* wraps; return how many version files there were.
+
+    *slot* is the key object that the store gets with the next push.
+    """
+    carried = b"".join(epoch.to_bytes(4, "big") + key for epoch, key in sorted(older.epochs.items()))
+    link = seal(newer, Purpose.CHAIN, (b"move", older.vault), carried)
+    note = {
+        "from": older.vault.hex(),
+        "keys": link.hex(),
+        "file": file.spelt().decode(),
+        "slot": slot.spelt().decode() if slot is not None else None,
+    }
+    files.write_durably(layout.next_key, codec.dumps(note))
+    return _reseal(layout, older, newer, file, slot)
+
+
+def finish_move(layout: Layout, sources: Sources) -> bool:
+    """Finish a move that was cut off; return whether there was one. Raises as `unlock`, or Damaged."""
+    try:
+        note = codec.loads(files.read(layout.next_key))
+        vault, link = bytes.fromhex(note["from"]), bytes.fromhex(note["keys"])
+        file = keyring.parse(note["file"].encode())
+        slot = keyring.parse(note["slot"].encode()) if note["slot"] is not None else None
+    except FileNotFoundError:
+        return False
+    except (BadJson, KeyError, TypeError, ValueError, AttributeError):
+        raise Damaged(what="keys/next.key") from None
+    if read_key_file(layout).spelt() == file.spelt():
+        files.remove_durably([layout.next_key])  # all was done but this
+        return True
+    newer = unwrap_with(file, sources) if vault == file.vault else keyring.unwrap(file, sources.store_passphrase())
+    try:
+        carried = unseal(newer, Purpose.CHAIN, (b"move", vault), link)
+    except SealError:
+        raise Damaged(what="keys/next.key") from None
+    epochs = {
+        int.from_bytes(carried[at : at + 4], "big"): carried[at + 4 : at + 36] for at in range(0, len(carried), 36)
+    }
+    _reseal(layout, Keys(vault, epochs), newer, file, slot)
+    return True
+
+
+def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None) -> int:
+    store = VersionFiles(layout, newer)
+    with files.locked(layout.lock):
+        if not layout.next_key.exists():
+            return 0  # another process has finished it meanwhile
+        stems = sorted(store.stems())
+        for stem in store.reseal(stems, older):
+            store.quarantine(stem)
+        files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])
+        files.remove_durably(layout.conflicts / name for name in files.names_in(layout.conflicts))
+        if newer.vault == older.vault:
+            _reseal_logs(layout, newer)
+        else:
+            # what was done, and what was known of a store, was under the vault that this device leaves
+            files.remove_durably([layout.operations])
+            start_over(layout)
+        if slot is not None:
+            note_new_key(layout, slot)
+        files.write_durably(layout.master_key, file.spelt())
+        files.remove_durably([layout.next_key])
+    return len(stems)
+
+
+def _reseal_logs(layout: Layout, newer: Keys) -> None:
+    logs = [SealedLog(layout.operations, newer, Purpose.OPERATION, "operations")]
+    for name in files.names_in(layout.logs):
+        writer = name.partition(".")[0]
+        logs.append(SealedLog(layout.logs / name, newer, Purpose.LOG, f"log/{writer}"))
+    for log in logs:
+        if log.path.exists():
+            log.replace(log.read())
+
+
+def start_over(layout: Layout) -> None:
+    """Forget what is known of a store's logs and become a new writer: on the next, everything is to be published."""
+    doomed = [layout.logs / name for name in files.names_in(layout.logs)]
+    doomed += [layout.outbox / name for name in files.names_in(layout.outbox)]
+    files.remove_durably([*doomed, layout.sync_state])
+    load_device(layout).reborn().save(layout)

@@ -1,0 +1,259 @@
+"""Publishing: versions are sealed into segments, kept in the outbox, sent, confirmed. A retry sends the same bytes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ghostie import files
+from ghostie.errors import CannotRead, NotFound
+from ghostie.sync.link import Link, Listing
+from ghostie.sync.log import newer
+from ghostie.sync.segment import GENESIS, ROOT, BadSegment, Entry, Segment, SegmentName, open_segment, seal_segment
+
+A_DAY = 86_400_000
+MOST_PLAIN = 48 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A segment and the sealed bytes that spell it."""
+
+    segment: Segment
+    sealed: bytes
+
+    @property
+    def name(self) -> SegmentName:
+        return self.segment.name
+
+
+class Outbox:
+    """What this device has to publish."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._vault = link.vault
+
+    # -- what there is to send ---------------------------------------------------------------------------------------
+
+    def unpublished(self) -> list[tuple[str, str]]:
+        """Return (memory id, hash) of the versions that stand in no log and may leave the device, oldest first."""
+        published = {digest.hex() for digest in self._link.ledger.published()}
+        found = [
+            (row["modified"], row["number"], digest, entry.id)
+            for entry in self._vault.index.entries()
+            for digest, row in entry.versions.items()
+            if digest not in published and row.get("privacy") != "local"
+        ]
+        return [(memory_id, digest) for _, _, digest, memory_id in sorted(found)]
+
+    def names(self) -> list[SegmentName]:
+        """Return the segments that were sealed and not confirmed, in order; those of an older self are dropped."""
+        found = []
+        for file in files.names_in(self._vault.layout.outbox):
+            if not file.endswith(".seg"):
+                continue
+            writer, _, rest = file.partition(".")
+            name = SegmentName.parse(f"{ROOT}{writer}/memories/{rest}")
+            if name is None or writer != self._vault.device.writer:
+                files.remove_durably([self._vault.layout.outbox / file])
+            else:
+                found.append(name)
+        return sorted(found)
+
+    def waiting(self) -> list[Packed]:
+        """Return what was sealed and not confirmed, in order, opened and checked again.
+
+        What a purge destroyed since is taken out of it. Where one is damaged, it and what follows it are dropped and
+        packed anew; if it did arrive, the store then shows positions that this device does not know to be its own.
+        """
+        folder, purged = self._vault.layout.outbox, self._vault.index.destroyed()
+        packed: list[Packed] = []
+        names = self.names()
+        for name in names:
+            try:
+                sealed = files.read(folder / name.file)
+                segment = open_segment(self._vault.keys, self._link.ledger.tips, name, sealed)
+            except (BadSegment, CannotRead):
+                files.remove_durably(folder / each.file for each in names[len(packed) :])
+                break
+            each = Packed(segment, sealed)
+            if any(raw and digest.hex() in purged for digest, raw in zip(segment.hashes, segment.raw, strict=True)):
+                each = self.seal_stretch(
+                    name.first,
+                    segment.before,
+                    [
+                        raw if raw and digest.hex() not in purged else (digest, None)
+                        for digest, raw in zip(segment.hashes, segment.raw, strict=True)
+                    ],
+                )
+                files.write_durably(folder / name.file, each.sealed)
+            packed.append(each)
+        return packed
+
+    def word_is_due(self) -> bool:
+        """Tell whether to publish what was seen although nothing else is new: at most once a day."""
+        state = self._link.ledger.state
+        since = self._vault.clock() - (state.pushed or 0)
+        # a clock that was set back must not silence the device until it has caught up
+        return not 0 <= since < A_DAY and newer(self._link.ledger.seen(self._vault.device.writer), state.published_seen)
+
+    # -- packing -----------------------------------------------------------------------------------------------------
+
+    def pack(self, versions: Sequence[tuple[str, str]]) -> tuple[list[Packed], list[str]]:
+        """Seal *versions* into segments and put them into the outbox; return them, and the files that do not open."""
+        entries: list[Entry] = []
+        unreadable: list[str] = []
+        for stem, raw in self._vault.files.raw_many(f"{memory_id}.{digest[:32]}" for memory_id, digest in versions):
+            if raw is None:
+                unreadable.append(stem)
+            else:
+                entries.append(raw)
+        if not versions and self.word_is_due():
+            # nothing to say but what was seen: a position that holds the hash of nothing
+            entries.append((secrets.token_bytes(32), None))
+        if not entries:
+            return [], unreadable
+        log = self._link.ledger.log(self._vault.device.writer)
+        position, before = log.top() if log.position else (0, GENESIS)
+        packed = self.seal(position + 1, before, entries)
+        files.write_all_durably((self._vault.layout.outbox / each.name.file, each.sealed) for each in packed)
+        return packed, unreadable
+
+    def seal(self, first: int, before: str, entries: Sequence[Entry]) -> list[Packed]:
+        """Return *entries* from position *first* on, as segments that each suit the store."""
+        capabilities = self._link.store.capabilities
+        most = min(2 * capabilities.best_size, MOST_PLAIN)
+        packed: list[Packed] = []
+        start = 0
+        while start < len(entries):
+            end, total = start, 0
+            while end < len(entries) and (end == start or total + len(entries[end]) <= most):
+                total += len(entries[end]) + 4
+                end += 1
+            while True:
+                stretch = self.seal_stretch(first + start, before, entries[start:end])
+                if len(stretch.sealed) <= capabilities.largest_size or end == start + 1:
+                    break
+                end = start + (end - start) // 2
+            packed.append(stretch)
+            before, start = stretch.name.tip, end
+        return packed
+
+    def seal_stretch(self, first: int, before: str, entries: Sequence[Entry]) -> Packed:
+        """Return this device's segment of *entries* from position *first* on."""
+        device, ledger = self._vault.device, self._link.ledger
+        segment, sealed = seal_segment(
+            self._vault.keys,
+            ledger.tips,
+            writer=device.writer,
+            first=first,
+            before=before,
+            device=device.name,
+            time=self._vault.clock(),
+            seen=ledger.seen(device.writer),
+            entries=entries,
+        )
+        return Packed(segment, sealed)
+
+    def entries_of(self, hashes: Sequence[bytes], names: Iterable[SegmentName] = ()) -> list[Entry]:
+        """Return what stands behind *hashes*: canonical bytes, or the hash alone where a purge left no more.
+
+        What is not here (a damaged file, a dropped old version) is read from the segments *names* on the store, so that
+        writing them anew never loses what they hold.
+        """
+        wanted = {digest.hex() for digest in hashes}
+        purged = self._destroyed() & wanted
+        stems = {
+            digest: entry.stem(digest)
+            for entry in self._vault.index.entries()
+            for digest in entry.versions
+            if digest in wanted - purged
+        }
+        raw = dict(self._vault.files.raw_many(stems.values()))
+        known = {bytes.fromhex(digest): raw[stem] for digest, stem in stems.items()}
+        if any(known.get(digest) is None and digest.hex() not in purged for digest in hashes):
+            for name in names:
+                segment = open_segment(self._vault.keys, self._link.ledger.tips, name, self._link.store.get(name.key))
+                for digest, stored in zip(segment.hashes, segment.raw, strict=True):
+                    if known.get(digest) is None and digest.hex() not in purged:
+                        known[digest] = stored
+        return [known.get(digest) or (digest, None) for digest in hashes]
+
+    def _destroyed(self) -> set[str]:
+        """Return the hashes that purges destroy whose markers are published, or never will be.
+
+        While a marker is not, this device may be all that knows of the purge: were it lost, the others would keep the
+        version, and a new one would never get it.
+        """
+        index, published = self._vault.index, self._link.ledger.published()
+        return {
+            doomed
+            for memory_id in index.purged()
+            if (entry := index.get(memory_id)) is not None
+            for digest, row in entry.versions.items()
+            if row.get("privacy") == "local" or bytes.fromhex(digest) in published
+            for doomed in row.get("purges", ())
+        }
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, packed: Iterable[Packed]) -> None:
+        """Upload segments from the outbox, as many at once as the store takes, and confirm each batch."""
+        most = self._link.store.capabilities.largest_size
+        batch: list[Packed] = []
+        for each in packed:
+            if batch and sum(len(other.sealed) for other in batch) + len(each.sealed) > most:
+                self._send_batch(batch)
+                batch = []
+            batch.append(each)
+        if batch:
+            self._send_batch(batch)
+
+    def _send_batch(self, batch: Sequence[Packed]) -> None:
+        self._link.store.write({each.name.key: each.sealed for each in batch})
+        segments = [each.segment for each in batch]
+        self._link.ledger.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
+        self._link.ledger.state.published_seen = dict(segments[-1].seen)
+        files.remove_durably(self._vault.layout.outbox / each.name.file for each in batch)
+
+    def send_again(self, first: int, last: int) -> set[str]:
+        """Publish positions *first* to *last* of this device's own log again, as they were; return the keys."""
+        before, hashes = self._link.ledger.log(self._vault.device.writer).stretch(first, last)
+        put = {each.name.key: each.sealed for each in self.seal(first, before, self.entries_of(hashes))}
+        for key, sealed in put.items():
+            self._link.store.write({key: sealed})
+        return set(put)
+
+    # -- writing own segments anew: the one exception to "written once" ----------------------------------------------
+
+    def stale(self) -> set[str]:
+        """Return the hashes of own published versions that must be written anew: purged ones, or all in a new epoch."""
+        own = {digest.hex() for digest in self._link.ledger.log(self._vault.device.writer).hashes()}
+        state = self._link.ledger.state
+        if state.epoch is not None and state.epoch < self._vault.keys.current:
+            return own
+        return (self._destroyed() & own) - set(state.scrubbed)
+
+    def renew(self, listing: Listing, stale: set[str]) -> None:
+        """Write own segments that hold *stale* versions anew, under the same names: a hash for what was purged."""
+        log = self._link.ledger.log(self._vault.device.writer)
+        looked: set[SegmentName] = set()
+        for fresh in (False, True):
+            if fresh:  # a listing may be old, and what it does not show would keep what has to go
+                self._link.wait()
+                listing = self._link.look()
+            for name in listing.of(self._vault.device.writer):
+                if name in looked or not log.knows(name.last, name.tip):
+                    continue
+                looked.add(name)
+                before, hashes = log.stretch(name.first, name.last)
+                if any(digest.hex() in stale for digest in hashes):
+                    try:
+                        renewed = self.seal_stretch(name.first, before, self.entries_of(hashes, [name]))
+                    except (BadSegment, NotFound):
+                        continue  # it opens for nobody, or is gone
+                    self._link.store.write({name.key: renewed.sealed})
+        state = self._link.ledger.state
+        state.scrubbed = sorted({*state.scrubbed, *(stale & self._destroyed())})

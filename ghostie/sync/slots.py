@@ -1,0 +1,56 @@
+"""The key object on the store: a new passphrase or key reaches it with the next push, and the old one goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ghostie import files
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import KeyFile
+from ghostie.errors import KeysRotated, NewerFormat, NotFound, RefusedKeyFile
+from ghostie.paths import Layout
+from ghostie.sync.link import Link, Listing
+from ghostie.sync.segment import key_name
+
+PENDING = "slot.key"
+
+
+def note_new_key(layout: Layout, slot: KeyFile) -> None:
+    """Keep *slot*, new keys or the keys under a new passphrase, for the next push; nothing if there is no store."""
+    if layout.sync_config.exists():
+        files.write_durably(layout.outbox / PENDING, slot.spelt())
+
+
+def is_pending(layout: Layout) -> bool:
+    return (layout.outbox / PENDING).exists()
+
+
+def send(link: Link, listing: Listing) -> bool:
+    """Put a waiting key object on the store, then delete this vault's others; return whether there was one."""
+    path = link.vault.layout.outbox / PENDING
+    try:
+        raw = files.read(path, keyring.MAX_KEY_FILE)
+    except FileNotFoundError:
+        return False
+    slot = keyring.parse(raw)
+    digest = slot.digest
+    old = []
+    for other in sorted(listing.slots - {digest}):
+        file = _read(link, other)
+        if other == link.config.slot or (file is not None and file.vault == slot.vault):
+            if file is not None and file.epoch >= slot.epoch and file.commitment != slot.commitment:
+                raise KeysRotated()  # another device opened an epoch at the same time, and was first
+            old.append(key_name(other))
+    link.store.write({key_name(digest): raw}, old)
+    link.config = replace(link.config, slot=digest)
+    link.config.save(link.vault.layout)
+    files.remove_durably([path])
+    return True
+
+
+def _read(link: Link, digest: str) -> KeyFile | None:
+    """Return the key object *digest* on the store, or None if it is none; another vault's is not ours to touch."""
+    try:
+        return keyring.parse(link.store.get(key_name(digest)))
+    except (NotFound, RefusedKeyFile, NewerFormat):
+        return None

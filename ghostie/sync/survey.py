@@ -1,0 +1,150 @@
+"""Looking and mending: where this device stands, whether all on the store is what it says, what can be put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ghostie.errors import NotFound, StoreChanged, StoreRefused
+from ghostie.sync import compaction, intake
+from ghostie.sync.link import Link, Listing
+from ghostie.sync.log import Alarm
+from ghostie.sync.outbox import Outbox
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
+from ghostie.vault.conflicts import open_conflicts
+from ghostie.vault.row import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """One writer of this vault: its name, whether it is this device, its last word (Unix ms), and positions."""
+
+    writer: str
+    name: str
+    this: bool
+    last_word: int | None
+    position: int
+    on_store: int | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many of its versions are on the store and not here."""
+        return 0 if self.this else max(0, (self.on_store or 0) - self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where this device stands. What needs a look at the store is None without one."""
+
+    to_push: int
+    waiting: int
+    conflicts: tuple[Entry, ...]
+    alarms: tuple[Alarm, ...]
+    devices: tuple[DeviceLine, ...]
+    pulled: int | None
+    pushed: int | None
+    behind: int | None = None
+    objects: int | None = None
+    size: int | None = None
+
+
+def status(link: Link, *, look: bool = False) -> Status:
+    """Return where this device stands; with *look*, after one listing of the store. Raises StoreError, StoreChanged."""
+    link.vault.refresh()
+    state = link.ledger.state
+    listing = link.look() if look else None
+    if listing is not None:
+        link.check_vault(listing)
+    lines = tuple(_devices(link, listing))
+    return Status(
+        to_push=len(Outbox(link).unpublished()),
+        waiting=len(Outbox(link).names()),
+        conflicts=tuple(open_conflicts(link.vault)),
+        alarms=tuple(state.alarms),
+        devices=lines,
+        pulled=state.pulled,
+        pushed=state.pushed,
+        behind=sum(line.behind for line in lines) if listing is not None else None,
+        objects=len(listing.names) + len(listing.slots) if listing is not None else None,
+        size=listing.size if listing is not None else None,
+    )
+
+
+def _devices(link: Link, listing: Listing | None) -> list[DeviceLine]:
+    state, device, ledger = link.ledger.state, link.vault.device, link.ledger
+    writers = {device.writer, *ledger.writers(), *state.vouched}
+    if listing is not None:
+        writers |= {name.writer for name in listing.names}
+    lines = []
+    for writer in writers:
+        words = state.devices.get(writer)
+        this = writer == device.writer
+        name = device.name if this else words.name if words else ""
+        last_word = state.pushed if this else words.time if words else None
+        on_store = listing.top(writer) if listing is not None else None
+        lines.append(DeviceLine(writer, name, this, last_word, ledger.log(writer).position, on_store))
+    return sorted(lines, key=lambda line: (not line.this, line.name, line.writer))
+
+
+def verify(link: Link) -> list[str]:
+    """Read and check every object on the store against its name, its seal and its log; return the problems."""
+    with link.session():
+        listing, sound, bad = read_all(link)
+        problems: list[str] = []
+        try:
+            link.check_vault(listing)
+        except StoreChanged as error:
+            problems.append(str(error))
+        problems += bad.values()
+        problems += [f"{key} is no object of ghostie's" for key in listing.strays]
+        problems += [each.sentence() for each in intake.rollbacks(link, listing)]
+        problems += [
+            intake.alarm(link, "gap", name.writer, name.first, f"before position {name.first:,}").sentence()
+            for name in holes(link, sound)
+        ]
+        return problems
+
+
+def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]]:
+    """Return a listing, the segments in it that are what they say (not their versions), and what ails the others."""
+    for attempt in range(1, intake.RELISTINGS + 1):
+        listing = link.look()
+        sound: list[Segment] = []
+        bad: dict[SegmentName, str] = {}
+        gone = False
+        for name in sorted(listing.names):
+            try:
+                segment = open_segment(link.vault.keys, link.ledger.tips, name, link.store.get(name.key))
+                segment.versions()
+                sound.append(replace(segment, raw=()))
+            except (BadSegment, NotFound, StoreRefused) as error:
+                bad[name] = str(error)
+                gone = gone or isinstance(error, NotFound)
+        if not gone or attempt == intake.RELISTINGS:
+            break  # else its writer may just have merged it into a bigger one: look again
+    return listing, sound, bad
+
+
+def holes(link: Link, sound: list[Segment]) -> list[SegmentName]:
+    """Return the segments of other writers that follow nothing on the store and were not accepted as they are."""
+    ends: set[tuple[str, int, str]] = set()
+    for segment in sound:
+        tips = link.ledger.tips.along(segment.name.writer, segment.before, segment.hashes)
+        ends |= {(segment.name.writer, segment.name.first + at, tip) for at, tip in enumerate(tips)}
+    for writer in link.ledger.writers():
+        ends |= {(writer, first - 1, tip) for first, tip, hashes in link.ledger.log(writer).stretches if not hashes}
+    return [
+        segment.name
+        for segment in sound
+        if segment.name.first > 1
+        and segment.name.writer != link.vault.device.writer
+        and (segment.name.writer, segment.name.first - 1, segment.before) not in ends
+    ]
+
+
+def compact(link: Link) -> tuple[int, int]:
+    """Join this device's small segments on the store now; return how many were joined into how many."""
+    with link.session():
+        link.vault.refresh()
+        listing = link.look()
+        link.check_vault(listing)
+        return compaction.compact(link, Outbox(link), listing, [], least=2)

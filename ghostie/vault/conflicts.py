@@ -1,0 +1,178 @@
+"""Conflicts: memories with more than one head that the rules could not merge, and what a person can do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ghostie import codec, files
+from ghostie.crypto.sealing import Purpose, seal
+from ghostie.errors import Damaged, NoConflict
+from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, said
+from ghostie.paths import VERSION_SUFFIX
+from ghostie.vault import merge
+from ghostie.vault.row import Entry
+
+if TYPE_CHECKING:
+    from ghostie.vault.vault import Vault
+
+CHOICES: Final = ("mine", "theirs", "both", "merged", "edit")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An open conflict: what the sides began at (None: nothing), this device's side, the others, what they dispute."""
+
+    id: str
+    base: Version | None
+    mine: Version
+    others: tuple[Version, ...]
+    disputes: tuple[str, ...]
+
+    @property
+    def theirs(self) -> Version:
+        return self.others[0]
+
+    def marked(self) -> str:
+        """Return the content for an editor, the sides between markers."""
+        return merge.marked(self.base, self.mine, *self.others)
+
+
+def open_conflicts(vault: Vault) -> list[Entry]:
+    """Return the memories in conflict, newest first. The index is loaded."""
+    found = vault.index.find(lambda doc: len(doc["heads"]) > 1)
+    return sorted(found, key=lambda entry: (-entry.timestamp, entry.id))
+
+
+def look(vault: Vault, entry: Entry) -> Conflict:
+    """Return the conflict of *entry*. Raises NoConflict, or Damaged where fewer than two of its heads open."""
+    if not entry.in_conflict:
+        raise NoConflict(id=entry.id[:8])
+    known = _known(vault, entry)
+    heads = [known[digest] for digest in entry.heads if digest in known]
+    if len(heads) < 2:
+        raise Damaged(what=f"version file {next(entry.stem(digest) for digest in entry.heads if digest not in known)}")
+    mine = max(heads, key=lambda head: (_is_ours(vault, known, head), -entry.heads.index(head.hash)))
+    others = tuple(head for head in heads if head.hash != mine.hash)
+    base = merge.common_ancestor(known, mine.hash, others[0].hash)
+    disputes: dict[str, None] = {}
+    for other in others:
+        disputes |= dict.fromkeys(merge.merge_heads(known, mine.hash, other.hash).disputes)
+    return Conflict(entry.id, base, mine, others, tuple(disputes))
+
+
+def common_ground(vault: Vault, entry: Entry, one: Version, other: Version) -> Version | None:
+    """Return the nearest common ancestor of two versions of *entry*."""
+    return merge.common_ancestor(_known(vault, entry), one.hash, other.hash)
+
+
+def _known(vault: Vault, entry: Entry) -> dict[str, Version]:
+    opened = vault.files.read_many(entry.stems())
+    return {version.hash: version for _, version in opened if not isinstance(version, Damaged)}
+
+
+def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
+    """Tell whether *head* has work of this device in it that no other head has."""
+    others = {
+        digest
+        for other in merge.raw_heads({d: v.parents for d, v in known.items()})
+        if other != head.hash
+        for digest in merge.ancestry(known, other)
+    }
+    line = merge.ancestry(known, head.hash) - others
+    return any(
+        known[digest].sync.get("device", known[digest].record.get("device_id")) == vault.device.name for digest in line
+    )
+
+
+def resolve(
+    vault: Vault, prefix: str, keep: str, *, edited: Callable[[Conflict], str] | None = None
+) -> tuple[Conflict, list[Version]]:
+    """Settle a conflict as the person says; return it and the versions that were made.
+
+    *keep* is one of CHOICES; for "edit", *edited* returns the content that the person made of it. Raises NoConflict.
+    """
+    content = None
+    if keep == "edit" and edited is not None:
+        # the person takes their time: not under the lock
+        content = edited(look(vault, vault.find(prefix)))
+    with vault.changing("resolve") as change:
+        entry = vault.find(prefix)
+        conflict = look(vault, entry)
+        change(entry.id)
+        versions = [_resolution(vault, entry, conflict, keep, content)]
+        if keep == "both":
+            for other in conflict.others:
+                split = _split(vault, conflict, other)
+                if split is not None:
+                    change(split.id)
+                    versions.append(split)
+        vault.commit(versions)
+        note(vault, [entry.id])
+        return conflict, versions
+
+
+def _resolution(vault: Vault, entry: Entry, conflict: Conflict, keep: str, content: str | None) -> Version:
+    chosen = conflict.theirs if keep == "theirs" else conflict.mine
+    fields: Record = said(chosen)
+    deleted = chosen.deleted
+    if keep in ("merged", "edit"):
+        for other in conflict.others:
+            base = common_ground(vault, entry, conflict.mine, other)
+            fields = merge.joined(base, replace(conflict.mine, record=fields), other)
+        deleted = False
+        if content is not None:
+            fields["content"] = content
+    return make_version({**fields, "id": entry.id}, {**vault.sync_after(entry), "deleted": deleted})
+
+
+def _split(vault: Vault, conflict: Conflict, other: Version) -> Version | None:
+    """Return the first version of the memory that the other side becomes: the same wherever it is made."""
+    if other.deleted:
+        return None
+    fields = said(other)
+    link = {"type": "split-from", "to": conflict.id}
+    fields["links"] = [*fields.get("links", []), link]
+    origin = (b"split", other.hash.encode())
+    return make_version(
+        {**fields, "id": derived_id(*origin, key=vault.naming_key)},
+        {
+            "version": 1,
+            "last_modified": other.sync["last_modified"],
+            "salt": keyed_digest(vault.naming_key, *origin).hex(),
+        },
+    )
+
+
+# -- worksheets ------------------------------------------------------------------------------------------------------
+
+
+def noted(vault: Vault) -> set[str]:
+    """Return the ids of the memories that have a worksheet."""
+    return {name.removesuffix(VERSION_SUFFIX) for name in files.names_in(vault.layout.conflicts)}
+
+
+def note(vault: Vault, ids: Iterable[str]) -> None:
+    """Keep `sync/conflicts/` in step for memories *ids*: a sealed worksheet for each open conflict, none for others."""
+    sheets, settled = [], []
+    for memory_id in ids:
+        path = vault.layout.worksheet(memory_id)
+        entry = vault.index.get(memory_id)
+        if entry is None or not entry.in_conflict:
+            settled.append(path)
+            continue
+        try:
+            conflict = look(vault, entry)
+        except Damaged:
+            continue  # the person hears of it where it is looked at
+        sheet = {
+            "id": memory_id,
+            "heads": [conflict.mine.hash, *(other.hash for other in conflict.others)],
+            "base": conflict.base.hash if conflict.base is not None else None,
+            "fields": list(conflict.disputes),
+        }
+        sheets.append((path, seal(vault.keys, Purpose.CONFLICT, (memory_id.encode(),), codec.dumps(sheet))))
+    if sheets:
+        files.write_all_durably(sheets)
+    files.remove_durably(path for path in settled if path.exists())

@@ -1,0 +1,249 @@
+"""Import and export: ghostie's own records, JSON, JSON lines, Markdown, and what agents keep in a single JSON file.
+
+An imported memory's id and first version follow from its record alone, so importing twice adds nothing, and two devices
+that import the same file make the same memories. Nothing that was read is dropped: what has no place of its own goes
+into `context`.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ghostie import codec, files
+from ghostie.errors import BadJson, BadMemory, Damaged, GhostieError, UsageError
+from ghostie.memory import (
+    MAX_CONTENT,
+    Record,
+    Version,
+    check_fields,
+    derived_id,
+    is_id,
+    keyed_digest,
+    make_version,
+    millis,
+    normal,
+    stamp,
+)
+from ghostie.vault.formats import Found, read_paths, suffix
+from ghostie.vault.row import Entry
+from ghostie.vault.vault import TakenIn, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import came to."""
+
+    read: int
+    taken: TakenIn
+    bad: tuple[Found, ...]
+
+    @property
+    def known(self) -> int:
+        """How many of the good records were there already."""
+        return self.read - len(self.bad) - len(self.taken.added) - len(self.taken.changed)
+
+
+def import_paths(
+    vault: Vault,
+    paths: Iterable[Path],
+    *,
+    status: str | None = "inbox",
+    dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Imported:
+    """Bring in everything at *paths*: files by their suffix, folders with all that is below them.
+
+    A bad record is named in the result and left out; the rest goes in, all at once. All get *status*, or with None
+    what each says, else the inbox. Raises UsageError for a path that is not there, CannotRead, VaultBusy, CannotWrite.
+    """
+    vault.refresh()
+    bad: list[Found] = []
+    versions: list[Version] = []
+    total = 0
+    modified = functools.cache(_modified)
+    for found in read_paths(paths):
+        total += 1
+        if progress is not None and total % 500 == 0:
+            progress(total)
+        if found.record is None:
+            bad.append(found)
+            continue
+        try:
+            versions += versions_of(vault, found.record, status, fallback=modified(found.path))
+        except GhostieError as error:
+            bad.append(Found(found.path, found.line, problem=_reason(error)))
+    if dry_run:
+        fresh = {version.id for version in versions if not vault.index.has(version)}
+        return Imported(total, TakenIn(len(fresh), tuple(fresh)), tuple(bad))
+    taken = vault.take_in(versions, "import") if versions else TakenIn()
+    return Imported(total, taken, tuple(bad))
+
+
+def _reason(error: GhostieError) -> str:
+    return str(error.facts["why"]) if isinstance(error, BadMemory | BadJson) else str(error)
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return 0
+
+
+# -- from records to versions ----------------------------------------------------------------------------------------
+
+
+def versions_of(vault: Vault, record: Record, status: str | None, fallback: int) -> list[Version]:
+    """Return the versions that *record* stands for, none if the vault has what it says. The index is loaded.
+
+    The first is the memory itself; more only where its content is too long for one. *fallback* is its time, in Unix ms,
+    if it says none. Raises BadMemory or TooLarge.
+    """
+    given = record.get("sync_metadata")
+    sync: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    first, *rest = _pieces(record.get("content"))
+    fields = {
+        name: value for name, value in record.items() if name not in ("id", "sync_metadata") and value is not None
+    }
+    fields = normal({**fields, "content": first})
+    identity, fields = _identity(vault, record.get("id"), fields, rest)
+    own = fields.get("status")
+    fields["status"] = status or own or "inbox"
+    if "timestamp" not in fields:
+        fields["timestamp"] = stamp(fallback)
+    parts = []
+    for number, piece in enumerate(rest, 2):
+        part: Record = {
+            name: fields[name]
+            for name in ("timestamp", "device_id", "category", "tags", "status", "privacy")
+            if name in fields
+        }
+        part |= {"kind": "part", "content": piece, "links": [{"type": "part-of", "to": identity}]}
+        part["id"] = derived_id(b"part", identity.encode(), str(number).encode(), key=vault.naming_key)
+        fields["links"] = [*fields.get("links", []), {"type": "part", "to": part["id"]}]
+        parts.append(_first(vault, part, part["timestamp"]))
+    head = _head(vault, {**fields, "id": identity}, sync, own)
+    return [version for version in (head, *parts) if version is not None and not vault.index.has(version)]
+
+
+def _pieces(content: object) -> list[Any]:
+    """Return *content* in pieces that each fit a memory, cut at ends of lines where there are any."""
+    if not isinstance(content, str) or len(content) * 4 <= MAX_CONTENT:
+        return [content]
+    rest = content.encode(errors="surrogatepass")
+    pieces = []
+    while len(rest) > MAX_CONTENT:
+        end = rest.rfind(b"\n", MAX_CONTENT // 2, MAX_CONTENT) + 1
+        if not end:
+            end = MAX_CONTENT
+            while rest[end] & 0xC0 == 0x80:  # not within a character
+                end -= 1
+        pieces.append(rest[:end])
+        rest = rest[end:]
+    return [piece.decode(errors="surrogatepass") for piece in (*pieces, rest)]
+
+
+def _identity(vault: Vault, given: object, fields: Record, rest: list[str]) -> tuple[str, Record]:
+    """Return the record's id: its own if it is one of ghostie's, else one that follows from what it says."""
+    if isinstance(given, str) and is_id(given):
+        return given, dict(fields)
+    if given is not None:
+        check_fields(fields)
+        source = {**fields.get("source", {})}
+        source.setdefault("entry", given if isinstance(given, str) else json.dumps(given))
+        fields = {**fields, "source": source}
+    said = {name: value for name, value in fields.items() if name != "status"}
+    return derived_id(codec.dumps(said), *(piece.encode() for piece in rest), key=vault.naming_key), dict(fields)
+
+
+def _first(vault: Vault, record: Record, modified: str) -> Version:
+    return _salted(vault, record, {"version": 1, "last_modified": modified})
+
+
+def _salted(vault: Vault, record: Record, sync: Record) -> Version:
+    """Return the version with a salt that follows from all it says, for whoever has the vault's key."""
+    salt = keyed_digest(vault.naming_key, b"salt", codec.dumps(record), codec.dumps(sync)).hex()
+    return make_version(record, {**sync, "salt": salt})
+
+
+def _head(vault: Vault, record: Record, sync: Mapping[str, Any], own_status: str | None) -> Version | None:
+    """Return the version that *record* adds to its memory, or None if one that is there says the same.
+
+    Where it was exported from a version that is known here, its own status counts: it was looked at already.
+    """
+    said = sync.get("last_modified")
+    modified = stamp(millis(said)) if isinstance(said, str) else record["timestamp"]
+    entry = vault.index.get(record["id"])
+    if entry is None:
+        return _first(vault, record, modified)
+    digest = str(sync.get("sync_hash", "")).removeprefix("sha256:")
+    if digest in entry.versions:
+        base = vault.files.read(entry.stem(digest))
+        edited = _salted(
+            vault,
+            {**record, "status": own_status or base.field("status")},
+            {
+                "version": base.number + 1,
+                "parents": [base.hash],
+                "last_modified": stamp(max(millis(modified), base.modified + 1)),
+            },
+        )
+        return None if edited.say() == base.say() else edited
+    fresh = _first(vault, record, modified)
+    if fresh.hash in entry.versions or _says(vault, entry, fresh.say()):
+        return None
+    return fresh
+
+
+def _says(vault: Vault, entry: Entry, say: str) -> bool:
+    """Tell whether any version of *entry* says what *say* digests."""
+    return any(
+        isinstance(version, Version) and version.say() == say for _, version in vault.files.read_many(entry.stems())
+    )
+
+
+# -- export ----------------------------------------------------------------------------------------------------------
+
+
+def exported(vault: Vault, entries: Iterable[Entry], damaged: list[Damaged] | None = None) -> Iterator[Record]:
+    """Yield the records of *entries* as `import` reads them. Raises Damaged, or adds it to *damaged* and goes on."""
+    for entry in entries:
+        try:
+            version = vault.shown(entry)
+        except Damaged as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
+        else:
+            yield version.shown("open" if entry.in_conflict else None)
+
+
+def export_to(path: Path, records: Iterable[Record], *, force: bool = False) -> int:
+    """Write *records*, in the clear, to *path*, by its suffix or as a folder; return how many. Raises UsageError."""
+    if path.is_dir() or not suffix(path):
+        if not path.is_dir():  # one that is there keeps the mode that its owner gave it
+            files.make_private_folder(path)
+        return files.write_all_durably((path / f"{record['id']}.json", _pretty(record)) for record in records)
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already", "give another name, or --force to replace it")
+    spelt = [codec.dumps(record) for record in records]
+    if suffix(path) in (".jsonl", ".ndjson"):
+        content = b"".join(line + b"\n" for line in spelt)
+    elif suffix(path) == ".json":
+        content = b"[\n" + b",\n".join(spelt) + b"\n]\n"
+    else:
+        raise UsageError(
+            f"{path} has no suffix that tells what to write", "known are .json, .jsonl, .gz of these, or a folder"
+        )
+    files.write_durably(path, gzip.compress(content, mtime=0) if path.suffix.lower() == ".gz" else content)
+    return len(spelt)
+
+
+def _pretty(record: Record) -> bytes:
+    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

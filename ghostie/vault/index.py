@@ -1,0 +1,277 @@
+"""The index: a disposable view of the version files, in TinyDB over a sealed snapshot and a sealed journal.
+
+TinyDB holds one document a memory: a row for each of its versions, and its heads. What was added since the snapshot
+stands in the journal, so that adding a memory never loads the index. On loading, both are compared with the names of
+the files; what is missing is read from the files, what is gone is dropped, and damage of any kind costs a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from tinydb.storages import Storage
+from tinydb.table import Table
+
+from ghostie import codec, files
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
+from ghostie.errors import CannotRead, CannotWrite, Damaged
+from ghostie.memory import Version
+from ghostie.paths import Layout, is_stem
+from ghostie.vault.merge import collapse
+from ghostie.vault.row import ROWS_A_FRAME, Entry, Journal, Row, row_of
+from ghostie.vault.versions import VersionFiles
+
+FORMAT: Final = 2
+FOLD_BYTES: Final = 128 << 10
+
+Doc = dict[str, Any]
+
+
+class SealedStorage(Storage):
+    """TinyDB's storage: reads one sealed snapshot; writes stay in memory until `save`."""
+
+    def __init__(self, layout: Layout, keys: Keys) -> None:
+        self._path = layout.index_snapshot
+        self._keys = keys
+        self._tables: dict[str, dict[str, Any]] | None = None
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        if self._tables is None:
+            try:
+                sealed = files.read(self._path)
+                self._tables = codec.loads_own(unseal(self._keys, Purpose.INDEX, (b"snapshot",), sealed))
+            except (FileNotFoundError, CannotRead, SealError, ValueError):
+                self._tables = {}  # a cache: whatever is wrong with it, it is made anew
+        return self._tables
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        self._tables = data
+
+    def save(self) -> None:
+        """Seal the tables and replace the snapshot. Raises CannotWrite."""
+        plaintext = codec.dumps_own(self._tables or {})
+        files.write_durably(self._path, seal(self._keys, Purpose.INDEX, (b"snapshot",), plaintext, compress=False))
+
+
+class MemoryTable(Table):
+    """A TinyDB table whose documents are entries and whose document ids are memory ids."""
+
+    document_class = Entry  # type: ignore[assignment]
+    document_id_class = str  # type: ignore[assignment]
+
+
+class Index:
+    """The index of one vault; everything works on what `load` loaded."""
+
+    def __init__(self, layout: Layout, keys: Keys, versions: VersionFiles) -> None:
+        self._layout = layout
+        self._keys = keys
+        self._versions = versions
+        self._journal = Journal(layout, keys)
+        self._docs: dict[str, Doc] = {}
+        self._purges: dict[str, list[str]] = {}  # memory id → hashes of the versions that its purge markers destroy
+        self._unsaved = 0
+        self._stale = False  # whether the snapshot, the journal or the files disagreed
+        self._seen: tuple[int, bytes | None] = (0, None)  # the journal as it was when it was loaded
+        self.damaged: dict[str, Damaged] = {}  # stems of files that did not open when they were met
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def add(self, versions: Iterable[Version]) -> list[str]:
+        """Take *versions*, just written, into the loaded index; return the ids of their memories. The lock is held."""
+        rows = [row_of(version) for version in versions]
+        touched = self._place(rows, {version.hash: version for version in versions if version.parents})
+        if len(rows) >= ROWS_A_FRAME:
+            self.save()
+        elif rows:
+            self._journal.note(rows)
+            self._seen = self._journal.state()
+        return touched
+
+    def drop(self, stems: Iterable[str]) -> None:
+        """Forget the rows of version files that were destroyed, and save, so that no excerpt of them stays."""
+        self._forget(set(stems))
+        self.save()
+
+    def save(self) -> None:
+        """Write the loaded index as the snapshot and start an empty journal. The lock is held. Raises CannotWrite."""
+        generation = secrets.token_bytes(16)
+        storage = SealedStorage(self._layout, self._keys)
+        meta = {"format": FORMAT, "generation": generation.hex(), "purges": self._purges}
+        storage.write({"memories": self._docs, "meta": {"1": meta}})
+        storage.save()
+        self._journal.replace(generation=generation, durable=False)
+        for folder in (self._layout.memories, self._layout.index, self._layout.conflicts, self._layout.home):
+            files.sweep_temporaries(folder)
+        self._unsaved = 0
+        self._stale = False
+        self._seen = self._journal.state()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def load(self) -> MemoryTable:
+        """Load the index and bring it up to date with the files; return TinyDB's table of memories."""
+        for _ in range(2):
+            storage = SealedStorage(self._layout, self._keys)
+            tables = storage.read() or {}
+            meta = tables.get("meta", {}).get("1", {})
+            try:
+                self._seen = self._journal.state()
+                entries = self._journal.read()
+            except CannotRead:
+                self._seen, entries = (0, None), []
+            generation = self._seen[1]
+            fits = (
+                meta.get("format") == FORMAT and generation is not None and meta.get("generation") == generation.hex()
+            )
+            if fits:
+                break  # else another process may just have saved: look once more
+        self._stale = not fits or self._journal.damaged
+        if not fits:
+            entries = []
+        whole = meta.get("format") == FORMAT
+        self._docs = tables.get("memories", {}) if whole else {}
+        self._purges = meta.get("purges", {}) if whole else {}
+        self._unsaved = 0
+        for entry in entries:
+            try:
+                rows = codec.loads_own(entry)
+                self._place(rows)
+            except (ValueError, KeyError, TypeError):
+                continue
+            self._unsaved += len(rows)
+        self._reconcile()
+        return self.table()
+
+    def table(self) -> MemoryTable:
+        """Return TinyDB's table over the loaded documents."""
+        storage = SealedStorage(self._layout, self._keys)
+        storage.write({"memories": self._docs})
+        return MemoryTable(storage, "memories", cache_size=0)
+
+    def worth_saving(self) -> bool:
+        """Tell whether folding the journal into the snapshot pays by now."""
+        return self._stale or (self._unsaved > 0 and self._seen[0] > FOLD_BYTES)
+
+    def __len__(self) -> int:
+        return len(self._docs)
+
+    def __contains__(self, memory_id: object) -> bool:
+        return memory_id in self._docs
+
+    def get(self, memory_id: str) -> Entry | None:
+        doc = self._docs.get(memory_id)
+        return Entry(doc, memory_id) if doc is not None else None
+
+    def ids(self) -> Iterator[str]:
+        return iter(self._docs)
+
+    def entries(self) -> Iterator[Entry]:
+        return (Entry(doc, memory_id) for memory_id, doc in self._docs.items())
+
+    def purged(self) -> list[str]:
+        """Return the ids of the memories that have a purge marker."""
+        return list(self._purges)
+
+    def destroyed(self) -> set[str]:
+        """Return the hashes of all versions that purges destroy."""
+        return {digest for hashes in self._purges.values() for digest in hashes}
+
+    def find(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Entry]:
+        """Return the memories whose document *test* holds for, in no order."""
+        return self.table().search(test)  # type: ignore[return-value, arg-type]
+
+    def has(self, version: Version) -> bool:
+        """Tell whether this version is known: there, or destroyed by a purge."""
+        doc = self._docs.get(version.id)
+        if doc is None:
+            return False
+        return version.hash in doc["versions"] or version.hash in self._purges.get(version.id, ())
+
+    # -- keeping up --------------------------------------------------------------------------------------------------
+
+    def _reconcile(self) -> None:
+        self.damaged = {}
+        on_disk = self._versions.likely()
+        known = {f"{memory_id}.{digest[:32]}" for memory_id, doc in self._docs.items() for digest in doc["versions"]}
+        if gone := known - on_disk:
+            self._forget(gone)
+        missing = {stem for stem in on_disk - known if is_stem(stem)}
+        rows: list[Row] = []
+        for stem, version in self._versions.read_many(sorted(missing)):
+            if isinstance(version, Damaged):
+                self.damaged[stem] = version
+            else:
+                rows.append(row_of(version))
+        self._place(rows)
+        if rows or gone:
+            self._stale = True
+
+    def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> list[str]:
+        touched: dict[str, None] = {}
+        docs = self._docs
+        for row in rows:
+            memory_id, digest = row["id"], row["hash"]
+            doc = docs.get(memory_id)
+            if doc is None:
+                docs[memory_id] = {"heads": [digest], "versions": {digest: row}}
+            elif digest not in doc["versions"]:
+                doc["versions"][digest] = row
+            else:
+                continue
+            touched[memory_id] = None
+            if purges := row.get("purges"):
+                self._purges[memory_id] = sorted({*self._purges.get(memory_id, ()), *purges})
+        for memory_id in touched:
+            self._find_heads(memory_id, opened or {})
+        return list(touched)
+
+    def _forget(self, stems: set[str]) -> None:
+        for memory_id in {stem[:26] for stem in stems}:
+            doc = self._docs[memory_id]
+            for digest in [digest for digest in doc["versions"] if f"{memory_id}.{digest[:32]}" in stems]:
+                del doc["versions"][digest]
+            if doc["versions"]:
+                self._find_heads(memory_id, {})
+            else:
+                del self._docs[memory_id]
+
+    def _find_heads(self, memory_id: str, opened: Mapping[str, Version]) -> None:
+        doc = self._docs[memory_id]
+        rows: dict[str, Row] = doc["versions"]
+        if len(rows) == 1:
+            doc["heads"] = list(rows)
+            doc.pop("tips", None)
+            return
+        named = {parent for row in rows.values() for parent in row.get("parents", ())}
+        tips = sorted(digest for digest in rows if digest not in named)
+        heads = tips
+        if len(tips) > 1:
+            heads = collapse((digest, self._say(memory_id, rows[digest], opened)) for digest in tips)
+        heads = sorted(heads, key=lambda digest: (bool(rows[digest].get("deleted")), -rows[digest]["modified"], digest))
+        doc["heads"] = heads
+        if len(tips) > len(heads):
+            doc["tips"] = tips
+        else:
+            doc.pop("tips", None)
+
+    def _say(self, memory_id: str, row: Row, opened: Mapping[str, Version]) -> str:
+        """Return what a version says; asked of the file once, then kept in its row."""
+        if "say" not in row:
+            version = opened.get(row["hash"])
+            if version is None:
+                try:
+                    version = self._versions.read(f"{memory_id}.{row['hash'][:32]}")
+                except Damaged:
+                    return str(row["hash"])
+            row["say"] = version.say()[:32]
+        return str(row["say"])
+
+    def save_if_worth(self) -> None:
+        """Save if it pays and nobody added since the load. The lock is held; a full disk is not a reader's error."""
+        if self.worth_saving() and self._journal.state() == self._seen:
+            with contextlib.suppress(CannotWrite):
+                self.save()

@@ -1,0 +1,426 @@
+"""Merging, pure: heads of a set of versions, nearest common ancestor, three-way merge by field.
+
+Whatever two devices merge, they merge to the same bytes, whoever does it and in whichever order: nothing here knows
+which side is "mine", what time it is, or what device this is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+from ghostie import codec
+from ghostie.memory import DEFAULTS, Record, Version, make_version, said, stamp
+
+RULES: Final = 1
+EDIT_OVER_DELETE: Final = "edit-over-delete"
+
+_SETS = ("tags",)
+_OBJECTS = ("context", "scope", "anchor", "source")
+_ORIGIN = ("timestamp", "device_id")
+_MISSING: Final = object()
+MOST_LINES: Final = 20_000
+MOST_PAIRS: Final = 60_000  # of equal lines; above it, comparing would hold the writers' lock for seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a three-way merge came to: the merged fields, the fields still in dispute, and a flag worth showing.
+
+    Where a field is in dispute, *fields* has the value of the side with the smaller hash.
+    """
+
+    fields: Record
+    disputes: tuple[str, ...] = ()
+    flag: str | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a memory's versions: merge versions to be added, and the heads that remain for the person."""
+
+    added: tuple[Version, ...] = ()
+    heads: tuple[str, ...] = ()
+    disputes: tuple[str, ...] = field(default=())
+
+
+def raw_heads(parents: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return, sorted, the hashes in *parents* (hash → its parents) that no other names as a parent."""
+    named = {parent for each in parents.values() for parent in each}
+    return sorted(each for each in parents if each not in named)
+
+
+def collapse(heads: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the heads that remain of (hash, what it says) pairs: of those that say the same, the smallest hash."""
+    kept: dict[str, str] = {}
+    for digest, say in sorted(heads):
+        kept.setdefault(say, digest)
+    return sorted(kept.values())
+
+
+def ancestry(versions: Mapping[str, Version], start: str) -> set[str]:
+    """Return *start* and every version of the set that it descends from."""
+    found, todo = set(), [start]
+    while todo:
+        digest = todo.pop()
+        if digest in versions and digest not in found:
+            found.add(digest)
+            todo.extend(versions[digest].parents)
+    return found
+
+
+def common_ancestor(versions: Mapping[str, Version], one: str, other: str) -> Version | None:
+    """Return the nearest common ancestor of two versions, or None; of several nearest, the same one everywhere."""
+    nearest = common_ancestors(versions, one, other)
+    return nearest[0] if nearest else None
+
+
+def common_ancestors(versions: Mapping[str, Version], one: str, other: str) -> list[Version]:
+    """Return the nearest common ancestors of two versions: several where two lines were joined more than once."""
+    shared = ancestry(versions, one) & ancestry(versions, other)
+    above = {parent for digest in shared for parent in versions[digest].parents}
+    above |= {older for digest in above & shared for older in ancestry(versions, digest)}
+    return [versions[digest] for digest in sorted(shared - above, key=lambda each: (-versions[each].number, each))]
+
+
+def settle(versions: Mapping[str, Version]) -> Settled:
+    """Merge a memory's heads as far as the rules go. *versions* is all of them, by hash."""
+    # what a purge destroys is gone on some devices and still here on others: that must make no difference
+    destroyed = _destroyed(versions)
+    known = {digest: version for digest, version in versions.items() if digest not in destroyed}
+    added: list[Version] = []
+    while True:
+        heads = collapse(
+            (digest, known[digest].say()) for digest in raw_heads({d: v.parents for d, v in known.items()})
+        )
+        merged, disputes = _first_merge(known, heads)
+        if merged is None:
+            return Settled(tuple(added), tuple(heads), disputes)
+        known[merged.hash] = merged
+        added.append(merged)
+
+
+def _first_merge(known: Mapping[str, Version], heads: Sequence[str]) -> tuple[Version | None, tuple[str, ...]]:
+    disputes: dict[str, None] = {}
+    for place, one in enumerate(heads):
+        for other in heads[place + 1 :]:
+            outcome = merge_heads(known, one, other)
+            if not outcome.disputes:
+                return merge_version(known[one], known[other], outcome), ()
+            disputes |= dict.fromkeys(outcome.disputes)
+    return None, tuple(disputes)
+
+
+def merge_heads(versions: Mapping[str, Version], one: str, other: str) -> Outcome:
+    """Return what merging two heads comes to, given all versions of their memory. Swapping them changes nothing."""
+    left, right = versions[min(one, other)], versions[max(one, other)]
+    if _cut_off(versions, one, other):
+        return _side_by_side(left, right)
+    behind = {head.hash: ancestry(versions, head.hash) for head in (left, right)}
+    sides = ((left, right), (right, left))
+    # merges say nothing of their own: a head with only these upon what the other side knew gives way to it
+    known = [all("merge" in versions[digest].sync for digest in behind[a.hash] - behind[b.hash]) for a, b in sides]
+    if known[0] != known[1]:
+        across = right if known[0] else left
+        return Outcome(said(across), deleted=across.deleted)
+    for head, across in sides:
+        # the other side already went through a version that says what this head says, made beside it
+        line = behind[across.hash] - behind[head.hash] - {across.hash}
+        if any(versions[digest].say() == head.say() for digest in line):
+            return Outcome(said(across), deleted=across.deleted)
+    bases = common_ancestors(versions, one, other)
+    if not bases:
+        return _without_base(left, right)
+    return _agreed([three_way(base, left, right) for base in bases])
+
+
+def _agreed(outcomes: list[Outcome]) -> Outcome:
+    """Return what the outcomes from each of several nearest ancestors come to.
+
+    Two people who resolve the same conflict differently at once leave two: held against one, the other's choice looks
+    like the only change. So those without a dispute must say the same; an edit is kept if any of them keeps it.
+    """
+    settled = [outcome for outcome in outcomes if not outcome.disputes] or outcomes[:1]
+    kept = [outcome for outcome in settled if not outcome.deleted] or settled
+    first = kept[0]
+    apart = {
+        name
+        for outcome in kept[1:]
+        for name in {*first.fields, *outcome.fields} - {*_ORIGIN}
+        if not _same(*(fields.get(name, DEFAULTS.get(name)) for fields in (first.fields, outcome.fields)))
+    }
+    flag = next((outcome.flag for outcome in kept if outcome.flag), None)
+    return Outcome(first.fields, tuple(sorted({*first.disputes, *apart})), flag, first.deleted)
+
+
+def _without_base(left: Version, right: Version) -> Outcome:
+    if left.hash > right.hash:
+        left, right = right, left
+    if left.deleted and right.deleted:
+        return Outcome(said(left), deleted=True)
+    if left.deleted or right.deleted:
+        return Outcome(said(right if left.deleted else left), flag=EDIT_OVER_DELETE)
+    return _side_by_side(left, right)
+
+
+def _side_by_side(left: Version, right: Version) -> Outcome:
+    """Return the outcome that leaves both sides to the person: all in which they differ is in dispute."""
+    names = [
+        name
+        for name in sorted({*left.record, *right.record} - {"id", "sync_metadata", *_ORIGIN})
+        if not _same(left.field(name), right.field(name))
+    ]
+    return Outcome(said(left), tuple(names) or ("content",))
+
+
+def _destroyed(versions: Mapping[str, Version]) -> set[str]:
+    """Return the hashes of what the purge markers among *versions* destroy."""
+    return {digest for version in versions.values() for digest in version.purges}
+
+
+def _cut_off(versions: Mapping[str, Version], one: str, other: str) -> bool:
+    """Tell whether something between two heads and their common past is not here (yet).
+
+    Then nobody can say what either side changed, nor even that one does not follow the other.
+    """
+    apart = ancestry(versions, one) ^ ancestry(versions, other)
+    missing = {parent for digest in apart for parent in versions[digest].parents} - versions.keys()
+    return bool(missing - _destroyed(versions))
+
+
+def three_way(base: Version, left: Version, right: Version) -> Outcome:
+    """Return what two sides that began at *base* come to together. Swapping the sides changes nothing."""
+    if left.hash > right.hash:
+        left, right = right, left
+    if left.deleted or right.deleted:
+        return _with_deletion(base, left, right)
+    if base.deleted:
+        return _side_by_side(left, right)  # a removal says nothing that the two could be held against
+    fields: Record = {}
+    disputes: list[str] = []
+    for name in sorted({*base.record, *left.record, *right.record} - {"id", "sync_metadata"}):
+        value, fits = _field(name, base.field(name), left.field(name), right.field(name))
+        if not fits:
+            disputes.append(name)
+        fields[name] = value
+    return Outcome(fields, tuple(disputes))
+
+
+def _with_deletion(base: Version, left: Version, right: Version) -> Outcome:
+    if left.deleted and right.deleted:
+        return Outcome(said(left), deleted=True)
+    gone, kept = (left, right) if left.deleted else (right, left)
+    if not base.deleted and kept.say() == base.say():
+        return Outcome(said(gone), deleted=True)  # only one side did anything: it was removed
+    if base.deleted:
+        return Outcome(said(kept))  # only one side did anything: it was brought back
+    return Outcome(said(kept), flag=EDIT_OVER_DELETE)
+
+
+def merge_version(left: Version, right: Version, outcome: Outcome) -> Version:
+    """Return the version that joins two heads: the same bytes wherever it is made."""
+    rules: Record = {"rules": RULES}
+    if outcome.flag:
+        rules["flag"] = outcome.flag
+    return make_version(
+        {**outcome.fields, "id": left.id},
+        {
+            "version": max(left.number, right.number) + 1,
+            "last_modified": stamp(max(left.modified, right.modified) + 1),
+            "parents": sorted((left.hash, right.hash)),
+            "deleted": outcome.deleted,
+            "merge": rules,
+        },
+    )
+
+
+def _field(name: str, base: Any, left: Any, right: Any) -> tuple[Any, bool]:
+    """Return a field's merged value and whether both sides agree to it; where not, the value is *left*'s."""
+    if _same(left, right) or _same(right, base):
+        return left, True
+    if _same(left, base):
+        return right, True
+    if name in _ORIGIN:
+        return min(str(left), str(right)), True
+    if name in _SETS:
+        return sorted((set(left) | set(right)) - (set(base) - set(left)) - (set(base) - set(right))), True
+    if name == "links":
+        return _links(base, left, right), True
+    if name in _OBJECTS:
+        return _objects(base, left, right)
+    if name == "content":
+        merged = merge_lines(str(base), str(left), str(right))
+        return (left, False) if merged is None else (merged, True)
+    return left, False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same JSON: Python takes 1, 1.0 and True for equal."""
+    return one is other or (one == other and (type(one) is str or codec.dumps(one) == codec.dumps(other)))
+
+
+def _links(base: list[Any], left: list[Any], right: list[Any]) -> list[Any]:
+    spelt = [{codec.dumps(link): link for link in side} for side in (base, left, right)]
+    before, one, two = spelt
+    gone = (before.keys() - one.keys()) | (before.keys() - two.keys())
+    return [link for key, link in sorted({**one, **two}.items()) if key not in gone]
+
+
+def _objects(base: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[Record, bool]:
+    merged: Record = {}
+    agreed = True
+    for key in sorted({*base, *left, *right}):
+        before, one, two = (side.get(key, _MISSING) for side in (base, left, right))
+        if _same(one, two) or _same(two, before):
+            value = one
+        elif _same(one, before):
+            value = two
+        else:
+            value, agreed = one, False
+        if value is not _MISSING:
+            merged[key] = value
+    return merged, agreed
+
+
+# -- text, by lines --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines low to high of the base, and what a side has in their place."""
+
+    low: int
+    high: int
+    lines: tuple[str, ...]
+
+
+def merge_lines(base: str, left: str, right: str) -> str | None:
+    """Return the text with both sides' changes, or None where they touch the same or neighbouring lines."""
+    parts = diff3(base, left, right)
+    if parts is None or any(isinstance(part, tuple) for part in parts):
+        return None
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def diff3(base: str, left: str, right: str) -> list[str | tuple[str, str, str]] | None:
+    """Return the merge in order: agreed text, or (base, left, right) where both sides changed the same lines.
+
+    None if the texts are too long to compare line by line.
+    """
+    before = base.splitlines(keepends=True)
+    sides = [side.splitlines(keepends=True) for side in (left, right)]
+    if max(len(before), *(len(side) for side in sides)) > MOST_LINES:
+        return None
+    ours, theirs = (_hunks(before, side) for side in sides)
+    if ours is None or theirs is None:
+        return None
+    parts: list[str | tuple[str, str, str]] = []
+    place = 0
+    while ours or theirs:
+        low = min(queue[0].low for queue in (ours, theirs) if queue)
+        parts.append("".join(before[place:low]))
+        taken, high = _touching(ours, theirs, low)
+        texts = [_applied(before, low, high, side) for side in taken]
+        if texts[0] == texts[1] or not taken[1]:
+            parts.append(texts[0])
+        elif not taken[0]:
+            parts.append(texts[1])
+        else:
+            parts.append(("".join(before[low:high]), texts[0], texts[1]))
+        place = high
+    parts.append("".join(before[place:]))
+    return [part for part in parts if part]
+
+
+def _hunks(before: list[str], after: list[str]) -> list[Hunk] | None:
+    start, end = 0, 0
+    most = min(len(before), len(after))
+    while start < most and before[start] == after[start]:
+        start += 1
+    while end < most - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    olds, news = before[start : len(before) - end], after[start : len(after) - end]
+    counted = Counter(news)
+    if sum(counted[line] for line in olds) > MOST_PAIRS:
+        return None
+    matcher = SequenceMatcher(None, olds, news, autojunk=False)
+    return [
+        Hunk(start + low, start + high, tuple(after[start + first : start + last]))
+        for tag, low, high, first, last in matcher.get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def _touching(ours: list[Hunk], theirs: list[Hunk], low: int) -> tuple[tuple[list[Hunk], list[Hunk]], int]:
+    """Take off both queues the hunks that overlap or touch, from *low* on; return them and where they end."""
+    taken: tuple[list[Hunk], list[Hunk]] = ([], [])
+    high = low
+    moved = True
+    while moved:
+        moved = False
+        for queue, kept in zip((ours, theirs), taken, strict=True):
+            while queue and queue[0].low <= high:
+                hunk = queue.pop(0)
+                kept.append(hunk)
+                high = max(high, hunk.high)
+                moved = True
+    return taken, high
+
+
+def _applied(before: list[str], low: int, high: int, hunks: Iterable[Hunk]) -> str:
+    text, place = [], low
+    for hunk in hunks:
+        text += before[place : hunk.low]
+        text += hunk.lines
+        place = hunk.high
+    return "".join(text + before[place:high])
+
+
+# -- what a person may choose ----------------------------------------------------------------------------------------
+
+
+def joined(base: Version | None, mine: Version, theirs: Version) -> Record:
+    """Return the fields of the "merged" choice: all that agrees, and in dispute both texts, else mine."""
+    before = base.record if base is not None else {}
+    fields: Record = {}
+    for name in {*before, *mine.record, *theirs.record} - {"id", "sync_metadata"}:
+        start = base.field(name) if base is not None else DEFAULTS.get(name)
+        fields[name], fits = _field(name, start, mine.field(name), theirs.field(name))
+        if name == "content" and not fits:
+            fields[name] = _both_texts(str(start or ""), str(mine.field(name)), str(theirs.field(name)))
+    return fields
+
+
+def _both_texts(base: str, mine: str, theirs: str) -> str:
+    parts = diff3(base, mine, theirs)
+    if parts is None:
+        return _ended(mine) + theirs
+    return "".join(part if isinstance(part, str) else _ended(part[1]) + part[2] for part in parts)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def marked(base: Version | None, mine: Version, theirs: Version, *more: Version) -> str:
+    """Return the content for an editor, disputed lines of both sides between markers, as git shows them.
+
+    What *more* sides say follows whole, between the same markers.
+    """
+    start = str(base.field("content")) if base is not None else ""
+    parts = diff3(start, str(mine.field("content")), str(theirs.field("content")))
+    if parts is None:
+        parts = [(start, str(mine.field("content")), str(theirs.field("content")))]
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text = _ended(text) + part if text.endswith(">>>>>>> theirs\n") else text + part
+        else:
+            text = _ended(text) + f"<<<<<<< mine\n{_ended(part[1])}=======\n{_ended(part[2])}>>>>>>> theirs\n"
+    for whole in dict.fromkeys(str(other.field("content")) for other in more):
+        text = _ended(text) + f"<<<<<<< mine\n=======\n{_ended(whole)}>>>>>>> theirs\n"
+    return text

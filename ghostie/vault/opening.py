@@ -1,0 +1,62 @@
+"""Making a vault, and opening one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ghostie import files
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.unlock import Sources, read_key_file, unlock
+from ghostie.errors import VaultExists
+from ghostie.paths import Layout, default_home
+from ghostie.vault.device import load_device, new_device
+from ghostie.vault.vault import Vault
+
+
+def make_home(layout: Layout) -> None:
+    """Make a vault's folders, private to this user. Raises BadHome."""
+    for folder in layout.folders():
+        files.make_private_folder(folder)
+
+
+def create_vault(
+    home: Path | None = None,
+    *,
+    passphrase: str,
+    device_name: str | None = None,
+    cost: keyring.Cost | None = None,
+) -> Vault:
+    """Create a vault at *home* (default: GHOSTIE_HOME or ~/.ghostie) and return it open.
+
+    Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError (for the device's name).
+    """
+    layout = Layout(home or default_home())
+    keyring.check_passphrase(passphrase)
+    device = new_device(device_name)
+    if layout.master_key.exists():
+        raise VaultExists(home=layout.home)
+    make_home(layout)
+    with files.locked(layout.lock):
+        if layout.master_key.exists():
+            raise VaultExists(home=layout.home)
+        keys = keyring.new_keys()
+        key_file = keyring.wrap(keys, passphrase, cost or keyring.calibrate())
+        device.save(layout)
+        vault = Vault(layout, keys, device)
+        vault.index.save()
+        # last: with the key file the vault is there
+        files.write_durably(layout.master_key, key_file.spelt())
+    return vault
+
+
+def open_vault(home: Path | None = None, *, passphrase: str | None = None, sources: Sources | None = None) -> Vault:
+    """Open the vault at *home* with a *passphrase*, or with whatever *sources* have.
+
+    Raises NoVault, WrongKey, NoPassphrase, RefusedKeyFile or BadHome.
+    """
+    layout = Layout(home or default_home())
+    if passphrase is not None:
+        keys = keyring.unwrap(read_key_file(layout), passphrase)
+    else:
+        keys = unlock(layout, sources or Sources())
+    return Vault(layout, keys, load_device(layout))

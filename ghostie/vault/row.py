@@ -1,0 +1,114 @@
+"""Rows: what the index knows of each version, and the journal in which new ones are noted without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ghostie import codec
+from ghostie.crypto.sealing import Keys, Purpose
+from ghostie.memory import Version, millis
+from ghostie.paths import Layout
+from ghostie.text import excerpt
+from ghostie.vault.sealedlog import SealedLog
+
+ROWS_A_FRAME: Final = 2000
+
+Row = dict[str, Any]
+
+
+def row_of(version: Version) -> Row:
+    """Return a version's row: what lists and filters need. What is at its default is left out."""
+    record, sync = version.record, version.sync
+    row: Row = {
+        "id": record["id"],
+        "hash": version.hash,
+        "number": sync["version"],
+        "modified": version.modified,
+        "excerpt": excerpt(record.get("content", "")),
+    }
+    for name in ("kind", "category", "tags", "status", "privacy", "device_id"):
+        if (value := record.get(name)) is not None:
+            row[name] = value
+    if (timestamp := record.get("timestamp")) is not None:
+        row["timestamp"] = millis(timestamp)
+    for name in ("parents", "deleted", "device", "purges"):
+        if value := sync.get(name):
+            row[name] = value
+    if isinstance(merged := sync.get("merge"), dict) and (flag := merged.get("flag")):
+        row["flag"] = flag
+    if repo := (record.get("scope") or {}).get("repo"):
+        row["repo"] = repo
+    return row
+
+
+class Entry:
+    """One memory as the index knows it: TinyDB's document. Heads are hashes; the first is the one that is shown."""
+
+    __slots__ = ("doc", "id")
+
+    def __init__(self, doc: Mapping[str, Any], memory_id: str) -> None:
+        self.doc = doc
+        self.id = memory_id
+
+    @property
+    def heads(self) -> list[str]:
+        heads: list[str] = self.doc["heads"]
+        return heads
+
+    @property
+    def tips(self) -> list[str]:
+        """Return all hashes that a next version names as parents: the heads, and those that say the same as one."""
+        tips: list[str] = self.doc.get("tips", self.doc["heads"])
+        return tips
+
+    @property
+    def versions(self) -> Mapping[str, Row]:
+        rows: Mapping[str, Row] = self.doc["versions"]
+        return rows
+
+    @property
+    def row(self) -> Row:
+        return shown_row(self.doc)
+
+    @property
+    def in_conflict(self) -> bool:
+        return len(self.heads) > 1
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.row.get("deleted"))
+
+    @property
+    def timestamp(self) -> int:
+        row = self.row
+        return int(row["timestamp"] if "timestamp" in row else row["modified"])
+
+    def stem(self, digest: str) -> str:
+        return f"{self.id}.{digest[:32]}"
+
+    def stems(self) -> list[str]:
+        return [self.stem(digest) for digest in self.versions]
+
+    def doomed(self) -> list[str]:
+        """Return the stems of versions that are still here though a purge marker says that they are destroyed."""
+        purged = {digest for row in self.versions.values() for digest in row.get("purges", ())}
+        return [self.stem(digest) for digest in self.versions if digest in purged]
+
+
+def shown_row(doc: Mapping[str, Any]) -> Row:
+    """Return the row of the version that a document shows."""
+    row: Row = doc["versions"][doc["heads"][0]]
+    return row
+
+
+class Journal(SealedLog):
+    """The sealed journal of rows since the index's last snapshot. Adding costs the same whatever there is."""
+
+    def __init__(self, layout: Layout, keys: Keys) -> None:
+        super().__init__(layout.index_journal, keys, Purpose.JOURNAL, "index")
+
+    def note(self, rows: list[Row]) -> None:
+        """Append *rows*. The lock is held. Not fsynced: what a power cut takes is found again by the files' names."""
+        frames = (codec.dumps_own(rows[start : start + ROWS_A_FRAME]) for start in range(0, len(rows), ROWS_A_FRAME))
+        self.append(frames, durable=False)

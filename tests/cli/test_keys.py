@@ -1,0 +1,320 @@
+"""Passphrases, recovery words, and the agent that holds a key for a while."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .device import PASSPHRASE, Device, Scene, alive, tree, wait_until
+from .test_exit_codes import failed
+
+NEW = "another four plain words"
+
+
+@pytest.fixture
+def device(fresh: Callable[[], Device]) -> Device:
+    """A locked device with one memory."""
+    made = fresh()
+    made("add", "kept", passphrase=PASSPHRASE, code=0)
+    return made
+
+
+def held(device: Device, passphrase: str) -> int:
+    """Return how many memories are listed with *passphrase*, or minus the exit code."""
+    done = device("list", passphrase=passphrase)
+    return len(done.out.splitlines()) if done.code == 0 else -done.code
+
+
+def words_of(device: Device, passphrase: str = PASSPHRASE) -> str:
+    return " ".join(device("keys", "recovery", "--json", passphrase=passphrase, code=0).json())
+
+
+# -- where a passphrase comes from -----------------------------------------------------------------------------------
+
+
+def test_each_source_opens_the_vault_and_their_order_is_fixed(device: Device) -> None:
+    file = device.scratch / "pass"
+    file.write_text(f"{PASSPHRASE}\nsecond line\n")
+    wrong = device.scratch / "wrong"
+    wrong.write_text("not the passphrase\n")
+    windows = device.scratch / "windows"
+    windows.write_bytes(f"{PASSPHRASE}\r\n".encode())
+    command, wrong_command = f"cat {file}", f"cat {wrong}"
+    for env, argv, code in (
+        ({"GHOSTIE_PASSPHRASE": PASSPHRASE}, (), 0),
+        ({"GHOSTIE_PASSPHRASE_COMMAND": command}, (), 0),
+        ({}, ("--passphrase-file", str(file)), 0),
+        ({}, ("--passphrase-file", str(windows)), 0),
+        ({"GHOSTIE_PASSPHRASE": "not the passphrase"}, ("--passphrase-file", str(file)), 0),
+        ({"GHOSTIE_PASSPHRASE": PASSPHRASE}, ("--passphrase-file", str(wrong)), 12),
+        ({"GHOSTIE_PASSPHRASE_COMMAND": command}, ("--passphrase-file", str(wrong)), 0),
+        ({"GHOSTIE_PASSPHRASE_COMMAND": wrong_command}, ("--passphrase-file", str(file)), 12),
+    ):
+        assert device("list", *argv, env=env).code == code, (env, argv)
+
+
+def test_a_passphrase_is_the_same_however_its_letters_are_composed(fresh: Callable[[], Device]) -> None:
+    device = fresh()
+    home = ("--home", str(device.scratch / "home"))
+    device("init", *home, passphrase="gr\u00fcne Stra\u00dfe", code=0)
+    assert device("list", *home, passphrase="gru\u0308ne Stra\u00dfe").code == 0
+    assert device("list", *home, passphrase="grune Strasse").code == 12
+    assert device("list", *home, env={"GHOSTIE_PASSPHRASE": "\udcff" * 9}).code == 12
+
+
+# -- the agent -------------------------------------------------------------------------------------------------------
+
+
+def test_unlocked_a_command_needs_no_passphrase_and_locked_it_does(device: Device) -> None:
+    failed(device("list"), 12)
+    device("unlock", passphrase=PASSPHRASE, code=0)
+    assert held(device, "not even the right one") == 1, "the agent comes first"
+    assert "unlocked for another" in device.ok("doctor").out
+    assert device.ok("lock").err == "locked\n"
+    wait_until(lambda: not device.agents())
+    failed(device("list"), 12)
+    assert device.ok("lock").err == "it was locked already\n"
+    assert device.ok("lock", "--json").json() == {"unlocked": False, "was": False}
+
+
+def test_unlock_for_a_second_is_over_after_a_second(device: Device) -> None:
+    device("unlock", "--for", "1s", passphrase=PASSPHRASE, code=0)
+    started = time.monotonic()
+    wait_until(lambda: not device.agents(), patience=5)
+    assert time.monotonic() - started < 4
+    failed(device("list"), 12)
+
+
+def test_unlocking_again_leaves_one_agent(device: Device) -> None:
+    device("unlock", passphrase=PASSPHRASE, code=0)
+    first = agents(device)
+    device("unlock", "--for", "1h", passphrase=PASSPHRASE, code=0)
+    wait_until(lambda: not alive(first[0]))
+    assert len(agents(device)) == 1
+    assert device.ok("unlock", "--json", "--for", "30d", passphrase=PASSPHRASE).json() == {
+        "unlocked": True,
+        "seconds": 7 * 86_400,
+    }
+    failed(device("unlock", passphrase="not the passphrase"), 12)
+    assert device("list", code=0).out != "", "a wrong passphrase does not lock what is unlocked"
+    last = agents(device)
+    device.end_agent()
+    wait_until(lambda: not alive(last[0]))
+
+
+def agents(device: Device) -> list[int]:
+    """Return the processes of the device's agents."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(device.run) in (place / "cmdline").read_bytes().decode(errors="replace"):
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_agent_of_another_vault_is_of_no_use(fresh: Callable[[], Device]) -> None:
+    one, other = fresh(), fresh()
+    shutil.rmtree(other.vault)
+    other("init", passphrase=PASSPHRASE, code=0)
+    one("unlock", passphrase=PASSPHRASE, code=0)
+    other("unlock", passphrase=PASSPHRASE, code=0)
+    (theirs,), (ours,) = other.agents(), one.agents()
+    ours.unlink()
+    os.rename(theirs, ours)  # somebody else's agent answers in the place of ours
+    failed(one("list"), 12)
+    assert held(one, PASSPHRASE) == 0
+    for pid in agents(one) + agents(other):
+        os.kill(pid, 15)
+    for socket in one.agents() + other.agents():
+        socket.unlink()
+
+
+def test_a_dead_agents_socket_holds_up_nobody(device: Device) -> None:
+    device("unlock", passphrase=PASSPHRASE, code=0)
+    os.kill(agents(device)[0], 9)
+    wait_until(lambda: not agents(device))
+    assert len(device.agents()) == 1
+    failed(device("list"), 12)
+    assert held(device, PASSPHRASE) == 1
+    device("unlock", passphrase=PASSPHRASE, code=0)
+    assert device("list").code == 0
+    device.end_agent()
+
+
+# -- another passphrase ----------------------------------------------------------------------------------------------
+
+
+def test_after_passwd_the_old_passphrase_opens_nothing_and_the_new_one_all(device: Device) -> None:
+    memories = tree(device.vault / "memories")
+    device("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase=PASSPHRASE, code=0)
+    assert held(device, PASSPHRASE) == -12
+    assert held(device, NEW) == 1
+    assert tree(device.vault / "memories") == memories, "only the wrap is new"
+
+
+def test_passwd_asks_for_the_passphrase_even_while_unlocked(device: Device) -> None:
+    device("unlock", passphrase=PASSPHRASE, code=0)
+    before = (device.vault / "keys" / "master.key").read_bytes()
+    failed(device("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}), 12)
+    failed(device("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase="not the passphrase"), 12)
+    failed(device("keys", "recovery"), 12)
+    failed(device("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": "short"}, passphrase=PASSPHRASE), 2)
+    failed(device("keys", "passwd", passphrase=PASSPHRASE), 12)
+    assert (device.vault / "keys" / "master.key").read_bytes() == before
+    device.end_agent()
+
+
+def test_a_new_passphrase_reaches_the_store_with_the_next_push(pair: Scene) -> None:
+    laptop, phone = pair.device("laptop"), pair.device("phone")
+    laptop("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase=PASSPHRASE, code=0)
+    laptop.ok("sync", "push")
+    assert len(list((pair.store / "ghostie" / "global" / "keys").iterdir())) == 1
+    newcomer = Device(pair.device("laptop").scratch / "newcomer", "newcomer")
+    setup = ("sync", "setup", "--path", str(pair.store))
+    failed(newcomer(*setup, passphrase=PASSPHRASE), 12)
+    assert not newcomer.vault.exists()
+    newcomer(*setup, passphrase=NEW, code=0)
+    newcomer("sync", "pull", passphrase=NEW, code=0)
+    assert held(newcomer, NEW) == 2
+    assert held(newcomer, PASSPHRASE) == -12
+    phone.add("the phone goes on with its own passphrase")
+    phone.ok("sync", "run")
+    assert held(phone, PASSPHRASE) == 3
+    laptop.ok("sync", "run")
+    assert laptop.ids() == phone.ids()
+
+
+def test_a_passphrase_may_be_typed_at_a_terminal_twice(device: Device) -> None:
+    code, seen = device.on_terminal("keys", "passwd", keys=f"{PASSPHRASE}\n{NEW}\n{NEW}\n")
+    assert code == 0, seen
+    assert held(device, NEW) == 1
+    code, seen = device.on_terminal("keys", "passwd", keys=f"{NEW}\n{PASSPHRASE}\n{PASSPHRASE} not\n")
+    assert code == 12
+    assert b"not the same" in seen
+    assert held(device, NEW) == 1
+    assert NEW.encode() not in seen
+
+
+# -- recovery words --------------------------------------------------------------------------------------------------
+
+
+def test_the_words_are_printed_to_be_written_down(device: Device) -> None:
+    done = device("keys", "recovery", passphrase=PASSPHRASE, code=0)
+    words = words_of(device).split()
+    assert len(words) == 24
+    numbered = done.out.split()
+    assert numbered[::2] == [str(number) for number in range(1, 25)]
+    assert numbered[1::2] == words
+    assert max(len(line) for line in done.out.splitlines()) <= 45, "they fit a phone"
+
+
+@pytest.mark.parametrize("form", ["file", "lines on standard input", "one line", "upper case"])
+def test_the_words_open_the_vault_and_set_a_new_passphrase(form: str, device: Device) -> None:
+    words = words_of(device)
+    argv, stdin = ["keys", "restore"], None
+    if form == "file":
+        path = device.scratch / "words"
+        path.write_text("\n".join(words.split()))
+        argv += ["--words-file", str(path)]
+    elif form == "lines on standard input":
+        stdin = "\n".join(" ".join(words.split()[at : at + 4]) for at in range(0, 24, 4)) + "\n\nnot read\n"
+    else:
+        stdin = words.upper() if form == "upper case" else words
+    device(*argv, stdin=stdin, env={"GHOSTIE_NEW_PASSPHRASE": NEW}, code=0)
+    assert held(device, NEW) == 1
+    assert held(device, PASSPHRASE) == -12
+
+
+@pytest.mark.parametrize("hurt", ["deleted", "emptied", "nonsense"])
+def test_the_words_open_a_vault_whose_key_file_is_lost(hurt: str, device: Device) -> None:
+    words = words_of(device)
+    path = device.vault / "keys" / "master.key"
+    if hurt == "deleted":
+        path.unlink()
+    else:
+        path.write_text("" if hurt == "emptied" else "{}")
+    assert held(device, PASSPHRASE) in (-4, -10)
+    device("keys", "restore", stdin=words, env={"GHOSTIE_NEW_PASSPHRASE": NEW}, code=0)
+    assert held(device, NEW) == 1
+    assert "! " not in device("doctor", passphrase=NEW, code=0).out
+
+
+def test_words_that_are_not_this_vaults_change_nothing(fresh: Callable[[], Device], device: Device) -> None:
+    words = words_of(device)
+    other = device.scratch / "other"
+    device("init", "--home", str(other), passphrase=PASSPHRASE, code=0)
+    theirs = " ".join(device("keys", "recovery", "--json", "--home", str(other), passphrase=PASSPHRASE, code=0).json())
+    before = tree(device.vault)
+    swapped = " ".join(reversed(words.split()))
+    for wrong in (
+        theirs,
+        swapped,
+        words.rsplit(" ", 1)[0],
+        f"{words} abandon",
+        "",
+        "not words",
+        words.replace(" ", ","),
+    ):
+        done = failed(device("keys", "restore", stdin=wrong, env={"GHOSTIE_NEW_PASSPHRASE": NEW}), 12)
+        # some words of the list are words of the sentences themselves
+        sentences = "these are not this vault 24 recovery words there is on the list word their checksum does fit"
+        spoken = {
+            *sentences.split(),
+            *[
+                "they",
+                "open",
+                "another",
+                "check",
+                "each",
+                "against",
+                "your",
+                "note",
+                "order",
+                "counts",
+                "error",
+                "hint",
+            ],
+        }
+        assert not {word for word in words.split() if f" {word} " in done.err} - spoken
+    assert tree(device.vault) == before
+    (device.vault / "keys" / "master.key").unlink()
+    before = tree(device.vault)
+    failed(device("keys", "restore", stdin=theirs, env={"GHOSTIE_NEW_PASSPHRASE": NEW}), 12)
+    failed(device("keys", "restore", stdin=words, env={"GHOSTIE_NEW_PASSPHRASE": "short"}), 2)
+    assert tree(device.vault) == before
+
+
+# -- a new key -------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_key_seals_everything_again_and_the_old_words_are_void(pair: Scene) -> None:
+    laptop, phone = pair.device("laptop"), pair.device("phone")
+    words = words_of(laptop)
+    before = laptop.ids()
+    sealed = {path.name: path.read_bytes() for path in laptop.versions()}
+    laptop("keys", "rotate", passphrase=PASSPHRASE, code=0)
+    wait_until(lambda: not laptop.agents())
+    failed(laptop("list"), 12)
+    now = {path.name: path.read_bytes() for path in laptop.versions()}
+    assert sealed.keys() == now.keys()
+    assert not set(sealed.values()) & set(now.values())
+    failed(laptop("keys", "restore", stdin=words, env={"GHOSTIE_NEW_PASSPHRASE": NEW}), 12)
+    assert words_of(laptop) != words
+    laptop("sync", "run", passphrase=PASSPHRASE, code=0)
+    added = phone.add("under the old key")
+    assert "another device opened a new key" in failed(phone("sync", "run"), 12).err
+    phone("sync", "setup", "--path", str(pair.store), passphrase=PASSPHRASE, code=0)
+    phone("sync", "run", passphrase=PASSPHRASE, code=0)
+    laptop("sync", "run", passphrase=PASSPHRASE, code=0)
+    for device in (laptop, phone):
+        listed = device("list", "--json", passphrase=PASSPHRASE, code=0).json()
+        assert {record["id"] for record in listed} == before | {added}
+        device("sync", "verify", passphrase=PASSPHRASE, code=0)
+        device.end_agent()

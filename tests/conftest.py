@@ -1,0 +1,70 @@
+"""What every test may ask for: keys without a key derivation, a home that is made, an open vault, and a quiet place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from ghostie.crypto.keys import new_keys
+from ghostie.crypto.sealing import Keys
+from ghostie.paths import Layout
+from ghostie.vault.device import new_device
+from ghostie.vault.opening import make_home
+from ghostie.vault.vault import Vault
+
+# everyday runs are the same every time; HYPOTHESIS_PROFILE=search looks further, and prints how to repeat what it finds
+settings.register_profile(
+    "everyday", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name, for sockets: the kernel takes 107 bytes of path."""
+    folder = tempfile.mkdtemp(prefix="gh-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
+    yield Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep every test away from the vault, the agent and the keyring of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith("GHOSTIE_") or name == "DBUS_SESSION_BUS_ADDRESS":
+            monkeypatch.delenv(name)
+    nowhere = tmp_path_factory.getbasetemp() / "nobody"
+    nowhere.mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setenv("HOME", str(nowhere))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(nowhere))
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return new_keys()
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """The places of a vault whose folders are there, and nothing in them."""
+    made = Layout(tmp_path / "home")
+    make_home(made)
+    return made
+
+
+@pytest.fixture
+def vault(layout: Layout, keys: Keys) -> Iterator[Vault]:
+    """An open, empty vault that no passphrase was spent on."""
+    device = new_device("laptop")
+    device.save(layout)
+    made = Vault(layout, keys, device)
+    made.refresh()
+    yield made
+    made.close()
