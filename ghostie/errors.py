@@ -262,7 +262,7 @@ class Unreachable(StoreError):
 class AuthFailed(StoreError):
     exit_code = 21
     message = "the store refused the credentials: {why}"
-    hint = "`ghostie sync setup` takes new ones"
+    hint = "`ghostie sync setup --new-credentials` takes others"
 
 
 class Throttled(StoreError):

@@ -80,6 +80,11 @@ class Layout:
         return self.sync / "config.json"
 
     @property
+    def store_state(self) -> Path:
+        """What a store has said of itself, which makes the next look cheaper."""
+        return self.sync / "store_state.enc"
+
+    @property
     def device(self) -> Path:
         return self.sync / "device_id"
 

@@ -128,6 +128,12 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
+def bar(done: int, total: int, cells: int) -> str:
+    """Return how much of *total* is *done*, drawn on so many *cells*."""
+    full = 0 if total <= 0 else min(cells, done * cells // total)
+    return "█" * full + "░" * (cells - full)
+
+
 def plural(count: int, singular: str, several: str | None = None) -> str:
     """Return "1 memory", "2 memories"."""
     if count != 1:

@@ -117,7 +117,11 @@ class GistStore:
             raw.add(origin(options["raw_url"]))
         for address in (url, *raw):
             check_url(address, plain_http=plain_http)
-        http = Http(proxy=options.get("proxy") or None, plain_http=plain_http)
+        http = Http(
+            proxy=secrets.get("proxy") or options.get("proxy") or None,
+            authorities=options.get("authorities") or None,
+            plain_http=plain_http,
+        )
         return cls(GistApi(http, url, token, frozenset(raw)), prefix)
 
     # -- the four promises -------------------------------------------------------------------------------------------

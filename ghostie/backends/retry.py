@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ghostie.backends.store import Capabilities, ObjectInfo, ObjectStore
+from ghostie.backends.store import Capabilities, ObjectInfo, ObjectStore, Remembering
 from ghostie.errors import StoreError, Throttled, Unreachable
 
 T = TypeVar("T")
@@ -89,6 +89,13 @@ class Retrying:
         except StoreError as error:
             error.facts["put"] = frozenset(put.keys() - left.keys())
             raise
+
+    def state(self) -> bytes:
+        return self.store.state() if isinstance(self.store, Remembering) else b""
+
+    def restore(self, state: bytes) -> None:
+        if isinstance(self.store, Remembering):
+            self.store.restore(state)
 
     def _tried(self, doing: str, attempt: Callable[[], T], left: Callable[[], int] = lambda: 0) -> T:
         """Return what *attempt* does, tried within the budget; that starts anew whenever less is *left* to do."""

@@ -218,6 +218,9 @@ class S3Store:
             error.facts["put"] = frozenset(done)
             raise
 
+    def tried_out(self) -> dict[str, str]:
+        return {"create_only": self.probe(), "region": self.region}
+
     def probe(self) -> CreateOnly:
         """Find out, with an object of its own, whether the store keeps what it is given and can create only.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from ghostie.errors import StoreRefused, UsageError
 
@@ -56,21 +56,90 @@ class ObjectStore(Protocol):
         ...
 
 
-# A new store is a new file and a line here; it is imported only when it is used.
-REGISTRY: Final[Mapping[str, str]] = {
-    "folder": "ghostie.backends.folder:FolderStore",
-    "s3": "ghostie.backends.s3:S3Store",
-    "gist": "ghostie.backends.gist:GistStore",
+@runtime_checkable
+class Remembering(Protocol):
+    """A store whose next run is cheaper for what this one learnt. It may name what is secret: to be kept sealed."""
+
+    def state(self) -> bytes: ...
+
+    def restore(self, state: bytes) -> None:
+        """Take up what `state` returned; anything else is as good as nothing."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A store that can find out, by an object of its own, what the service behind it does."""
+
+    def tried_out(self) -> dict[str, str]:
+        """Put, get and delete an object; return what that taught, as options. Raises StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One credential: its name, the variable that it may come in, and the words that a person is asked for it."""
+
+    name: str
+    variable: str
+    words: str
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One kind of store: its class, the options that say where it is and those that say how to get there, its
+    credentials, and whether a network lies between."""
+
+    target: str
+    place: tuple[str, ...]
+    way: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    remote: bool = True
+
+
+_PROXY: Final = Secret("proxy", "GHOSTIE_PROXY", "proxy with its password", needed=False)
+
+# A new store is a new file and an entry here; it is imported only when it is used.
+REGISTRY: Final[Mapping[str, Backend]] = {
+    "folder": Backend("ghostie.backends.folder:FolderStore", ("path",), remote=False),
+    "s3": Backend(
+        "ghostie.backends.s3:S3Store",
+        ("bucket", "endpoint", "prefix"),
+        ("region", "style", "proxy", "authorities", "plain_http", "create_only"),
+        (
+            Secret("access_key", "GHOSTIE_S3_ACCESS_KEY", "access key"),
+            Secret("secret_key", "GHOSTIE_S3_SECRET_KEY", "secret key"),
+            Secret("session_token", "GHOSTIE_S3_SESSION_TOKEN", "session token", needed=False),
+            _PROXY,
+        ),
+    ),
+    "gist": Backend(
+        "ghostie.backends.gist:GistStore",
+        ("api_url", "prefix"),
+        ("raw_url", "proxy", "authorities", "plain_http"),
+        (Secret("token", "GHOSTIE_GIST_TOKEN", "token that may read and write gists"), _PROXY),
+    ),
 }
+
+
+def backend_of(name: str) -> Backend:
+    """Return the kind of store *name*. Raises UsageError."""
+    if name not in REGISTRY:
+        raise UsageError(f"there is no backend {name[:40]!r}", f"choose one of: {', '.join(REGISTRY)}")
+    return REGISTRY[name]
 
 
 def open_store(backend: str, options: Mapping[str, str], secrets: Mapping[str, str] = {}) -> ObjectStore:
     """Return the store that *backend*, its *options* and its credentials describe. Raises UsageError."""
-    if backend not in REGISTRY:
-        raise UsageError(f"there is no backend {backend[:40]!r}", f"choose one of: {', '.join(REGISTRY)}")
-    module, name = REGISTRY[backend].split(":")
+    module, name = backend_of(backend).target.split(":")
     store: ObjectStore = getattr(import_module(module), name).from_options(options, secrets)
     return store
+
+
+def same_place(backend: str, options: Mapping[str, str], other: str, others: Mapping[str, str]) -> bool:
+    """Tell whether two configurations lead to one store, by whatever way."""
+    return backend == other and all(options.get(name, "") == others.get(name, "") for name in backend_of(backend).place)
 
 
 def check_key(key: str) -> str:

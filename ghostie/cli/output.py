@@ -14,6 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ghostie.backends.retry import Pause
+    from ghostie.sync.link import Progress
+
+BAR = 12
 STYLES = {"id": "33", "dim": "2", "category": "36", "good": "32", "bad": "31", "strong": "1", "hit": "1;4"}
 
 
@@ -89,6 +93,21 @@ class Output:
         if not self.quiet:
             self._tell(words)
 
+    def say(self, words: str) -> None:
+        """Tell a person what they must know to go on, quiet or not."""
+        self._tell(text.safe(words))
+
+    def watch(self, news: Progress | Pause) -> None:
+        """Show how far a sync is, or why it waits."""
+        from ghostie.backends.retry import Pause
+
+        if isinstance(news, Pause):
+            tries = text.plural(news.tries_left, "try")
+            self.progress(f"{text.one_line(str(news.error))}: trying again in {news.seconds:.0f} s, {tries} left")
+        elif news.total:
+            done, total = (text.size(news.done), text.size(news.total)) if news.in_bytes else (news.done, news.total)
+            self.progress(f"{news.doing} {text.bar(news.done, news.total, BAR)} {done} of {total}")
+
     def warn(self, words: str) -> None:
         self._tell(f"ghostie: warning: {text.safe(words)}")
 
@@ -101,7 +120,7 @@ class Output:
         """Show how far a long command is, on one line of a terminal."""
         if sys.stderr.isatty() and not self.quiet:
             self._progress = True
-            sys.stderr.write(f"\r\x1b[K{words}")
+            sys.stderr.write(f"\r\x1b[K{text.fit(words, max(8, columns() - 1))}")
             sys.stderr.flush()
 
     def flush(self) -> None:

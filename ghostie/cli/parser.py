@@ -229,8 +229,32 @@ def _words(parser: argparse.ArgumentParser) -> None:
 
 
 def _setup(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", choices=("folder",), help="what kind of store (default: as before, else folder)")
-    parser.add_argument("--path", metavar="DIR", help="the folder of a folder store")
+    parser.add_argument(
+        "--backend", choices=("folder", "s3", "gist"), help="what kind of store (default: as before, else folder)"
+    )
+    where = parser.add_argument_group("where the store is")
+    where.add_argument("--path", metavar="DIR", help="folder: the folder")
+    where.add_argument("--bucket", metavar="NAME", help="s3: the bucket; it must be there")
+    where.add_argument("--endpoint", metavar="URL", help="s3: the server (default: Amazon's)")
+    where.add_argument("--prefix", metavar="WORD", help="s3, gist: keeps several vaults apart in one bucket or account")
+    where.add_argument("--api-url", metavar="URL", help="gist: a service that speaks as GitHub's does")
+    way = parser.add_argument_group("how to get there")
+    way.add_argument("--region", metavar="NAME", help="s3: the region (default: the server says)")
+    way.add_argument("--style", choices=("path", "virtual"), help="s3: where the bucket's name stands in an address")
+    way.add_argument("--raw-url", metavar="URL", help="gist: where such a service shows raw contents")
+    way.add_argument("--proxy", metavar="URL", help="s3, gist: go through this proxy, and through no other")
+    way.add_argument("--authorities", metavar="FILE", help="s3, gist: certificates to trust in place of the usual ones")
+    way.add_argument("--plain-http", action="store_true", default=None, help="s3, gist: allow an http:// address")
+    way.add_argument(
+        "--credentials-file",
+        metavar="FILE",
+        help="the store's credentials: a token, or lines NAME=VALUE (else GHOSTIE_S3_ACCESS_KEY and"
+        " GHOSTIE_S3_SECRET_KEY, or GHOSTIE_GIST_TOKEN, else as before, else a prompt)",
+    )
+    way.add_argument("--new-credentials", action="store_true", help="not the credentials of before")
+    way.add_argument(
+        "--client-id", metavar="ID", help="gist: sign in by a code, with the app of this id (GHOSTIE_GIST_CLIENT_ID)"
+    )
     parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
     parser.add_argument(
         "--store-passphrase-file",

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ghostie.crypto.unlock import Sources
-    from ghostie.sync.link import Link
     from ghostie.vault import Vault
 
 
@@ -58,16 +57,6 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
     if load:
         vault.refresh()
     return vault
-
-
-def link_to(vault: Vault) -> Link:
-    """Return the vault's tie to its store. Raises NoStore."""
-    from ghostie.backends.store import open_store
-    from ghostie.sync.config import load_config
-    from ghostie.sync.link import Link
-
-    config = load_config(vault.layout)
-    return Link(vault, open_store(config.backend, config.options), config)
 
 
 # -- the person at the terminal --------------------------------------------------------------------------------------

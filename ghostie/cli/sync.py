@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ghostie import text
 from ghostie.cli.memories import print_diff, print_each, rows
 from ghostie.cli.output import Output
-from ghostie.cli.session import edited, layout_of, link_to, open_, sources_of
+from ghostie.cli.session import edited, layout_of, open_, sources_of
 from ghostie.errors import UsageError
 
 if TYPE_CHECKING:
-    from ghostie.paths import Layout
     from ghostie.sync.engine import Pulled, Pushed
     from ghostie.sync.link import Link
     from ghostie.sync.log import Alarm
@@ -22,20 +20,24 @@ if TYPE_CHECKING:
     from ghostie.vault.conflicts import Conflict
 
 CONFLICTS, ALARM = 3, 4
+CREATE_ONLY = {
+    "works": "it can refuse to write over an object",
+    "ignored": "asked not to write over an object, it does so all the same, which sync does not depend on",
+    "refused": "it does not take the wish not to write over an object, which sync does not depend on",
+}
 
 
 def setup(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.backends.store import open_store
-    from ghostie.sync.setup import set_up
+    from ghostie.cli.stores import described
+    from ghostie.sync.setup import set_up, try_out
 
-    layout = layout_of(args)
-    backend, options = _place(args, layout)
-    store = open_store(backend, options)
-    done = set_up(layout, store, backend, options, sources_of(args), device_name=args.device_name, again=args.again)
+    place = try_out(*described(args, out), out.watch)
+    done = set_up(layout_of(args), place, sources_of(args), device_name=args.device_name, again=args.again)
     if out.json:
         out.document(
             {
-                "backend": backend,
+                "backend": place.backend,
+                "create_only": place.options.get("create_only"),
                 "joined": done.joined,
                 "brought": done.brought,
                 "vault": done.vault.keys.vault.hex(),
@@ -52,22 +54,9 @@ def setup(args: argparse.Namespace, out: Output) -> None:
     if done.brought:
         brought = text.plural(done.brought, "version")
         out.note(f"{brought} of this device's own came along, sealed again under the joined vault's key")
+    if tried := place.options.get("create_only"):
+        out.note(f"the store was tried out and keeps what it is given; {CREATE_ONLY[tried]}")
     out.note("`ghostie sync run` takes in what is there and sends what is new")
-
-
-def _place(args: argparse.Namespace, layout: Layout) -> tuple[str, dict[str, str]]:
-    """Return the backend and its options: as the flags say, or as they were set up before."""
-    from ghostie.errors import NoStore
-    from ghostie.sync.config import load_config
-
-    if args.path is None:
-        try:
-            config = load_config(layout)
-        except NoStore:
-            raise UsageError("a folder store needs its folder", "give --path DIR") from None
-        if args.backend in (None, config.backend):
-            return config.backend, dict(config.options)
-    return args.backend or "folder", {"path": str(Path(args.path).expanduser().absolute())}
 
 
 # -- push and pull ---------------------------------------------------------------------------------------------------
@@ -76,7 +65,7 @@ def _place(args: argparse.Namespace, layout: Layout) -> tuple[str, dict[str, str
 def push(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync import engine
 
-    link = _link(args)
+    link = _link(args, out)
     done = engine.push(link, dry_run=args.dry_run)
     if out.json:
         out.document(_pushed(done, args.dry_run))
@@ -87,7 +76,7 @@ def push(args: argparse.Namespace, out: Output) -> None:
 def pull(args: argparse.Namespace, out: Output) -> int:
     from ghostie.sync import engine
 
-    link = _link(args)
+    link = _link(args, out)
     done = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
     if out.json:
         out.document(_pulled(done, args.dry_run))
@@ -99,7 +88,7 @@ def pull(args: argparse.Namespace, out: Output) -> int:
 def run(args: argparse.Namespace, out: Output) -> int:
     from ghostie.sync import engine
 
-    link = _link(args)
+    link = _link(args, out)
     pulled = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
     pushed = engine.push(link, dry_run=args.dry_run)
     if out.json:
@@ -110,8 +99,10 @@ def run(args: argparse.Namespace, out: Output) -> int:
     return _outcome(out, link, pulled)
 
 
-def _link(args: argparse.Namespace) -> Link:
-    return link_to(open_(args, load=False))
+def _link(args: argparse.Namespace, out: Output) -> Link:
+    from ghostie.sync.link import connect
+
+    return connect(open_(args, load=False), out.watch)
 
 
 def _outcome(out: Output, link: Link, pulled: Pulled) -> int:
@@ -218,7 +209,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
 
 
 def status(args: argparse.Namespace, out: Output) -> int:
-    link, found, unreached = _status(args)
+    link, found, unreached = _status(args, out)
     if out.json:
         out.document(
             {
@@ -241,11 +232,11 @@ def status(args: argparse.Namespace, out: Output) -> int:
     return ALARM if found.alarms else CONFLICTS if found.conflicts else 0
 
 
-def _status(args: argparse.Namespace) -> tuple[Link, Status, str | None]:
+def _status(args: argparse.Namespace, out: Output) -> tuple[Link, Status, str | None]:
     from ghostie.errors import StoreError
     from ghostie.sync import survey
 
-    link = _link(args)
+    link = _link(args, out)
     if not args.offline:
         try:
             return link, survey.status(link, look=True), None
@@ -255,9 +246,11 @@ def _status(args: argparse.Namespace) -> tuple[Link, Status, str | None]:
 
 
 def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) -> None:
+    from ghostie.backends.store import backend_of
+
     now = link.vault.clock()
-    place = link.config.options.get("path", "")
-    out.line(f"store      {link.config.backend} {text.one_line(place)}")
+    place = " ".join(link.config.options.get(name, "") for name in backend_of(link.config.backend).place)
+    out.line(f"store      {link.config.backend} {text.one_line(place)}".rstrip())
     if unreached:
         out.line(f"           not reached: {text.one_line(unreached)}")
     ahead = text.plural(found.to_push, "version") + " to push" if found.to_push else "nothing to push"
@@ -322,7 +315,7 @@ def devices(args: argparse.Namespace, out: Output) -> None:
         vault.device = vault.device.renamed(args.rename)
         vault.device.save(vault.layout)
         out.note(f"this device is now called {text.one_line(args.rename)}; others see it with the next push")
-    link, found, unreached = _status(args)
+    link, found, unreached = _status(args, out)
     if unreached:
         out.warn(unreached)
     if out.json:
@@ -416,7 +409,7 @@ def verify(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync import survey
     from ghostie.vault import upkeep
 
-    link = _link(args)
+    link = _link(args, out)
     here = upkeep.check(link.vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,} here"))
     problems = [f"version file {stem} does not open" for stem in here.damaged]
     problems += survey.verify(link)
@@ -432,7 +425,7 @@ def verify(args: argparse.Namespace, out: Output) -> None:
 def repair(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync.repair import repair as mend
 
-    done = mend(_link(args), dry_run=args.dry_run)
+    done = mend(_link(args, out), dry_run=args.dry_run)
     if out.json:
         out.document(done)
     for line in done:
@@ -444,7 +437,7 @@ def repair(args: argparse.Namespace, out: Output) -> None:
 def compact(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync import survey
 
-    joined, into = survey.compact(_link(args))
+    joined, into = survey.compact(_link(args, out))
     if out.json:
         out.document({"joined": joined, "into": into})
     else:

@@ -1,11 +1,12 @@
-"""Which store this vault syncs with, and which vault is expected there."""
+"""Which store this vault syncs with, which vault is expected there, and the credentials, sealed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ghostie import codec, files
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.errors import BadJson, CannotRead, Damaged, NewerFormat, NoStore
 from ghostie.paths import Layout
 
@@ -21,6 +22,25 @@ class Config:
     vault: str
     slot: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # sealed values, in hex
+
+    def credentials(self, keys: Keys) -> dict[str, str]:
+        """Return the store's credentials, opened. Raises Damaged."""
+        try:
+            return {
+                name: unseal(keys, Purpose.CREDENTIAL, (b"store", name.encode()), bytes.fromhex(sealed)).decode()
+                for name, sealed in self.secrets.items()
+            }
+        except (SealError, ValueError, TypeError):
+            raise Damaged(what="sync/config.json") from None
+
+    def with_credentials(self, keys: Keys, credentials: Mapping[str, str]) -> Config:
+        """Return this configuration with *credentials*, sealed under *keys*."""
+        sealed = {
+            name: seal(keys, Purpose.CREDENTIAL, (b"store", name.encode()), value.encode()).hex()
+            for name, value in credentials.items()
+            if value
+        }
+        return replace(self, secrets=sealed)
 
     def save(self, layout: Layout) -> None:
         spelt = codec.dumps(
@@ -47,3 +67,18 @@ def load_config(layout: Layout) -> Config:
         raise NoStore() from None
     except (BadJson, CannotRead, KeyError, TypeError):
         raise Damaged(what="sync/config.json") from None
+
+
+def reseal_credentials(layout: Layout, older: Keys, newer: Keys) -> None:
+    """Seal the credentials again under *newer* keys, where a store is configured. Raises Damaged or CannotWrite."""
+    if not layout.sync_config.exists():
+        return
+    config = load_config(layout)
+    if not config.secrets:
+        return
+    try:
+        credentials = config.credentials(older)
+    except Damaged:
+        config.credentials(newer)  # done already, by a run that was cut off
+        return
+    config.with_credentials(newer, credentials).save(layout)

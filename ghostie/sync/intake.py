@@ -6,13 +6,13 @@ Nothing here changes the vault: it decides, and the engine acts.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ghostie import files
 from ghostie.errors import GhostieError, NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
-from ghostie.sync.link import Link, Listing
+from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import Alarm, WriterLog
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 
@@ -116,9 +116,20 @@ def new_segments(link: Link, listing: Listing, *, keep: bool = True, last: bool 
     """
     fetched = Fetched()
     mine = link.vault.device.writer
+    readers = []
     for writer in sorted({name.writer for name in listing.names}):
         names = strangers(link, listing) if writer == mine else listing.of(writer)
-        _Reader(link, writer, names, fetched, keep, last).read()
+        readers.append(_Reader(link, writer, names, fetched, keep, last))
+    todo = [name for reader in readers for name in reader.todo]
+    total, done = sum(listing.sizes[name] for name in todo), 0
+
+    def got(name: SegmentName) -> None:
+        nonlocal done
+        done += listing.sizes[name]
+        link.watch(Progress("fetching", done, total, in_bytes=True))
+
+    for reader in readers:
+        reader.read(got)
     return fetched
 
 
@@ -188,10 +199,13 @@ class _Reader:
         self._last = last
         self._log = WriterLog(writer, link.ledger.tips)
         self._log.stretches = list(link.ledger.log(writer).stretches)
-        self._todo = [name for name in names if not self._log.has(name)]
+        self.todo = [name for name in names if not self._log.has(name)]
         self._opened: dict[SegmentName, Segment] = {}
+        self._got: Callable[[SegmentName], None] = lambda name: None
 
-    def read(self) -> None:
+    def read(self, got: Callable[[SegmentName], None]) -> None:
+        """Read what is to do. *got* hears of each object that the store gave."""
+        self._got = got
         while (segment := self._next()) is not None:
             try:
                 versions = segment.versions()
@@ -206,17 +220,17 @@ class _Reader:
             self._log.add(segment.name.first, segment.before, segment.hashes)
             self._fetched.segments.append(segment)
             self._fetched.versions += versions
-            self._todo = [name for name in self._todo if name != segment.name and not self._log.has(name)]
+            self.todo = [name for name in self.todo if name != segment.name and not self._log.has(name)]
         # what is left follows nothing that is known: there is a hole before it, or it was never a segment
-        while self._todo and self._open(min(self._todo)) is None:
+        while self.todo and self._open(min(self.todo)) is None:
             pass
-        if self._todo and not any(each.writer == self._writer for each in self._fetched.alarms):
-            first = min(self._todo).first
+        if self.todo and not any(each.writer == self._writer for each in self._fetched.alarms):
+            first = min(self.todo).first
             self._fetched.alarms.append(alarm(self._link, "gap", self._writer, first, f"before position {first:,}"))
 
     def _next(self) -> Segment | None:
         """Return the next stretch that follows what is known, the longest first."""
-        for name in sorted(self._todo, key=lambda name: (name.first, -name.last)):
+        for name in sorted(self.todo, key=lambda name: (name.first, -name.last)):
             if not self._log.tips_at(name.first - 1):
                 continue
             opened = self._open(name)
@@ -241,6 +255,7 @@ class _Reader:
         except StoreRefused as error:
             self._refuse(name, "unreadable", str(error))
             return None
+        self._got(name)
         try:
             return open_segment(self._link.vault.keys, self._link.ledger.tips, name, sealed)
         except NewerFormat:
@@ -253,7 +268,7 @@ class _Reader:
             return None
 
     def _refuse(self, name: SegmentName, kind: str, why: str) -> None:
-        self._todo = [each for each in self._todo if each != name]
+        self.todo = [each for each in self.todo if each != name]
         if name.key in self._link.ledger.state.accepted:
             return  # it is tried again each time, in case its writer mends it
         detail = f"positions {name.first:,} to {name.last:,}: {why}"

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ghostie import files
-from ghostie.backends.store import ObjectStore
+from ghostie.backends.retry import Pause, Retrying
+from ghostie.backends.store import ObjectStore, Remembering, backend_of, open_store
 from ghostie.crypto import keys as keyring
-from ghostie.errors import KeysRotated, NewerFormat, NotFound, RefusedKeyFile, StoreChanged, VaultBusy
-from ghostie.sync.config import Config
+from ghostie.crypto.sealing import Purpose, SealError, seal, unseal
+from ghostie.errors import (
+    CannotRead,
+    CannotWrite,
+    KeysRotated,
+    NewerFormat,
+    NotFound,
+    RefusedKeyFile,
+    StoreChanged,
+    VaultBusy,
+)
+from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
@@ -23,13 +34,31 @@ class SyncBusy(VaultBusy):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long transfer is: what is done, and how much of it, in bytes or pieces."""
+
+    doing: str
+    done: int
+    total: int
+    in_bytes: bool = False
+
+
+Watcher = Callable[[Progress | Pause], None]
+
+
+def ignore(news: Progress | Pause) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """What one look at the store showed."""
+    """What one look at the store showed. *sizes* has the bytes of each segment."""
 
     names: tuple[SegmentName, ...]
     slots: frozenset[str]
     strays: tuple[str, ...]
     size: int
+    sizes: Mapping[SegmentName, int]
 
     def top(self, writer: str) -> int:
         """Return the last position of *writer*'s log on the store, 0 for none."""
@@ -41,16 +70,35 @@ class Listing:
 
 def look(store: ObjectStore) -> Listing:
     """Return one listing of *store*. Raises StoreError."""
-    names, slots, strays, size = [], set(), [], 0
+    names, slots, strays, size = {}, set(), [], 0
     for info in store.list(ROOT):
         size += info.size
         if (name := SegmentName.parse(info.key)) is not None:
-            names.append(name)
+            names[name] = info.size
         elif (digest := key_digest(info.key)) is not None:
             slots.add(digest)
         else:
             strays.append(info.key)
-    return Listing(tuple(names), frozenset(slots), tuple(strays), size)
+    return Listing(tuple(names), frozenset(slots), tuple(strays), size, names)
+
+
+def reach(
+    backend: str, options: Mapping[str, str], credentials: Mapping[str, str], watch: Watcher = ignore
+) -> ObjectStore:
+    """Return the store that these describe, tried again where a network lies between. Raises UsageError."""
+    store = open_store(backend, options, credentials)
+    return Retrying(store, notice=watch) if backend_of(backend).remote else store
+
+
+def connect(vault: Vault, watch: Watcher = ignore) -> Link:
+    """Return the vault's tie to the store that it was set up with. Raises NoStore, NewerFormat, Damaged or UsageError.
+
+    *watch* hears how far a transfer is and of every pause before a new try; what it raises ends the sync, and nothing
+    is lost.
+    """
+    config = load_config(vault.layout)
+    store = reach(config.backend, config.options, config.credentials(vault.keys), watch)
+    return Link(vault, store, config, watch=watch)
 
 
 class Link:
@@ -62,6 +110,7 @@ class Link:
         store: ObjectStore,
         config: Config,
         *,
+        watch: Watcher = ignore,
         sleep: Callable[[float], None] = time.sleep,
         pause: float = 1.0,
         patience: float = 5.0,
@@ -69,7 +118,9 @@ class Link:
         self.vault = vault
         self.store = store
         self.config = config
+        self.watch = watch
         self.ledger = Ledger(vault.layout, vault.keys)
+        self._remembered = self._recalled()
         self._sleep = sleep
         self._pause = pause
         self._patience = patience
@@ -89,7 +140,29 @@ class Link:
             self._sweep()
             yield
         finally:
-            lock.__exit__(None, None, None)
+            try:
+                self.remember()
+            finally:
+                lock.__exit__(None, None, None)
+
+    def _recalled(self) -> bytes:
+        """Give the store what it had to say the last time; return that."""
+        if isinstance(self.store, Remembering):
+            with contextlib.suppress(FileNotFoundError, CannotRead, SealError):
+                state = unseal(
+                    self.vault.keys, Purpose.SYNC_STATE, (b"store",), files.read(self.vault.layout.store_state)
+                )
+                self.store.restore(state)
+                return state
+        return b""
+
+    def remember(self) -> None:
+        """Keep what the store has to say for the next time; it only saves work, so a full disk is no matter."""
+        if isinstance(self.store, Remembering) and (state := self.store.state()) != self._remembered:
+            with contextlib.suppress(CannotWrite):
+                sealed = seal(self.vault.keys, Purpose.SYNC_STATE, (b"store",), state)
+                files.write_durably(self.vault.layout.store_state, sealed)
+                self._remembered = state
 
     def _sweep(self) -> None:
         """Remove what a crash left half written; a new passphrase comes into the outbox under the writers' lock."""

@@ -13,6 +13,7 @@ from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.crypto.unlock import Sources, read_key_file, unlock, unwrap_with
 from ghostie.errors import BadJson, Damaged, ForeignVault, WrongKey
 from ghostie.paths import Layout
+from ghostie.sync.config import reseal_credentials
 from ghostie.sync.slots import PENDING, note_new_key
 from ghostie.vault.device import load_device
 from ghostie.vault.sealedlog import SealedLog
@@ -102,6 +103,7 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
             store.quarantine(stem)
         files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])
         files.remove_durably(layout.conflicts / name for name in files.names_in(layout.conflicts))
+        reseal_credentials(layout, older, newer)
         if newer.vault == older.vault:
             _reseal_logs(layout, newer)
         else:
@@ -129,5 +131,5 @@ def start_over(layout: Layout) -> None:
     """Forget what is known of a store's logs and become a new writer: on the next, everything is to be published."""
     doomed = [layout.logs / name for name in files.names_in(layout.logs)]
     doomed += [layout.outbox / name for name in files.names_in(layout.outbox)]
-    files.remove_durably([*doomed, layout.sync_state])
+    files.remove_durably([*doomed, layout.sync_state, layout.store_state])
     load_device(layout).reborn().save(layout)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ghostie import files
 from ghostie.errors import CannotRead, NotFound
-from ghostie.sync.link import Link, Listing
+from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import newer
 from ghostie.sync.segment import GENESIS, ROOT, BadSegment, Entry, Segment, SegmentName, open_segment, seal_segment
 
@@ -202,14 +202,20 @@ class Outbox:
     def send(self, packed: Iterable[Packed]) -> None:
         """Upload segments from the outbox, as many at once as the store takes, and confirm each batch."""
         most = self._link.store.capabilities.largest_size
+        packed = list(packed)
+        total, sent = sum(len(each.sealed) for each in packed), 0
         batch: list[Packed] = []
         for each in packed:
-            if batch and sum(len(other.sealed) for other in batch) + len(each.sealed) > most:
+            size = sum(len(other.sealed) for other in batch)
+            if batch and size + len(each.sealed) > most:
+                self._link.watch(Progress("sending", sent, total, in_bytes=True))
                 self._send_batch(batch)
-                batch = []
+                batch, sent = [], sent + size
             batch.append(each)
         if batch:
+            self._link.watch(Progress("sending", sent, total, in_bytes=True))
             self._send_batch(batch)
+            self._link.watch(Progress("sending", total, total, in_bytes=True))
 
     def _send_batch(self, batch: Sequence[Packed]) -> None:
         self._link.store.write({each.name.key: each.sealed for each in batch})

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ghostie import files
-from ghostie.backends.store import ObjectStore
+from ghostie.backends.store import ObjectStore, Probing, open_store, same_place
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys
@@ -28,7 +28,7 @@ from ghostie.errors import (
 )
 from ghostie.paths import Layout
 from ghostie.sync.config import Config, load_config
-from ghostie.sync.link import Listing, look
+from ghostie.sync.link import Listing, Watcher, ignore, look, reach
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import key_name
 from ghostie.vault import Vault
@@ -46,31 +46,55 @@ class SetUp:
     brought: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store to be set up: how it is reached, and it itself."""
+
+    backend: str
+    options: Mapping[str, str]
+    store: ObjectStore
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def config(self, vault: Vault, slot: str) -> Config:
+        """Return the configuration of *vault* here, whose key object is *slot*."""
+        config = Config(self.backend, dict(self.options), vault.keys.vault.hex(), slot)
+        return config.with_credentials(vault.keys, self.credentials)
+
+    def is_of(self, config: Config) -> bool:
+        """Tell whether *config* leads here, by whatever way."""
+        return same_place(self.backend, self.options, config.backend, config.options)
+
+
+def try_out(backend: str, options: Mapping[str, str], credentials: Mapping[str, str], watch: Watcher = ignore) -> Place:
+    """Return the store that these describe, after a try where it has one; what that found stands in its options.
+
+    Raises UsageError or StoreError.
+    """
+    found = dict(options)
+    probe = open_store(backend, options, credentials)
+    if isinstance(probe, Probing):
+        found |= probe.tried_out()
+    return Place(backend, found, reach(backend, found, credentials, watch), credentials)
+
+
 def set_up(
-    layout: Layout,
-    store: ObjectStore,
-    backend: str,
-    options: Mapping[str, str],
-    sources: Sources,
-    *,
-    device_name: str | None = None,
-    again: bool = False,
+    layout: Layout, place: Place, sources: Sources, *, device_name: str | None = None, again: bool = False
 ) -> SetUp:
-    """Tie the vault at *layout* to *store*: create it there, or join what is there.
+    """Tie the vault at *layout* to the store at *place*: create it there, or join what is there.
 
     Raises NoVault (nothing here and nothing there), ForeignVault, StoreError, and StoreChanged for another store than
     the vault was set up with; *again* says that this is meant.
     """
     finish_move(layout, sources)
-    listing = look(store)
-    slots = key_files(store, listing)
+    listing = look(place.store)
+    slots = key_files(place.store, listing)
     if not slots and listing.names:
         raise StoreRefused(
             why="it holds segments but no key object; run `ghostie sync repair` on a device that knows it"
         )
     if not slots:
-        return _create(layout, store, backend, options, sources, device_name, again)
-    return _join(layout, store, slots, backend, options, sources, device_name, again)
+        return _create(layout, place, sources, device_name, again)
+    return _join(layout, place, slots, sources, device_name, again)
 
 
 def key_files(store: ObjectStore, listing: Listing) -> dict[str, KeyFile]:
@@ -88,40 +112,36 @@ def key_files(store: ObjectStore, listing: Listing) -> dict[str, KeyFile]:
 
 def _create(
     layout: Layout,
-    store: ObjectStore,
-    backend: str,
-    options: Mapping[str, str],
+    place: Place,
     sources: Sources,
     device_name: str | None,
     again: bool,
 ) -> SetUp:
     if not layout.master_key.exists():
         raise NoVault(home=layout.home)
-    if layout.sync_config.exists() and not again and _same_place(load_config(layout), backend, options):
+    if layout.sync_config.exists() and not again and place.is_of(load_config(layout)):
         raise StoreChanged(why="it is empty")
     key_file = read_key_file(layout)
     vault = _opened(layout, unlock(layout, sources), device_name)
-    store.write({key_name(key_file.digest): key_file.spelt()})
+    place.store.write({key_name(key_file.digest): key_file.spelt()})
     # two devices may do this at the same moment: the smaller vault id stays, the other joins it
-    slots = key_files(store, look(store))
+    slots = key_files(place.store, look(place.store))
     first = min((file.vault for file in slots.values()), default=key_file.vault)
     if first != vault.keys.vault:
-        store.write({}, [key_name(key_file.digest)])
+        place.store.write({}, [key_name(key_file.digest)])
         others = {digest: file for digest, file in slots.items() if file.vault == first}
-        return _join(layout, store, others, backend, options, sources, device_name, again)
+        return _join(layout, place, others, sources, device_name, again)
     start_over(layout)
     vault.device = load_device(layout)
-    config = Config(backend, dict(options), vault.keys.vault.hex(), key_file.digest)
+    config = place.config(vault, key_file.digest)
     config.save(layout)
     return SetUp(vault, config, joined=False)
 
 
 def _join(
     layout: Layout,
-    store: ObjectStore,
+    place: Place,
     slots: Mapping[str, KeyFile],
-    backend: str,
-    options: Mapping[str, str],
     sources: Sources,
     device_name: str | None,
     again: bool,
@@ -130,13 +150,13 @@ def _join(
     here = read_key_file(layout) if layout.master_key.exists() else None
     if layout.sync_config.exists() and not again:
         config = load_config(layout)
-        if config.vault != slot.vault.hex() and _same_place(config, backend, options):
+        if config.vault != slot.vault.hex() and place.is_of(config):
             raise StoreChanged(why="it holds another vault")
     if here is not None and here.vault == slot.vault:
         if slot.epoch > here.epoch or (slot.epoch == here.epoch and slot.commitment != here.commitment):
             take_over(layout, slot, sources)
         vault = _opened(layout, _keys_here(layout, sources), device_name)
-        return _tied(layout, vault, backend, options, digest, 0)
+        return _tied(layout, vault, place, digest, 0)
     passphrase = sources.store_passphrase()
     digest, keys = _unwrapped(slots, slot, passphrase)
     # checked: from here on things are written
@@ -147,16 +167,16 @@ def _join(
         device.save(layout)
         Vault(layout, keys, device).index.save()
         files.write_durably(layout.master_key, file.spelt())
-        return _tied(layout, Vault(layout, keys, device), backend, options, digest, 0)
+        return _tied(layout, Vault(layout, keys, device), place, digest, 0)
     older = unlock(layout, sources)  # a wrong passphrase for this device's own vault stops here, before any change
     writer = load_device(layout).writer
     brought = move(layout, older, keys, file)
-    done = _tied(layout, _opened(layout, keys, device_name), backend, options, digest, brought)
+    done = _tied(layout, _opened(layout, keys, device_name), place, digest, brought)
     # set up here at the same moment as another device: what only the vault that was left could read
-    doomed = [name.key for name in look(store).of(writer)]
+    doomed = [name.key for name in look(place.store).of(writer)]
     doomed += [key_name(left) for left, file in slots.items() if file.vault == older.vault]
     if doomed:
-        store.write({}, doomed)
+        place.store.write({}, doomed)
     return done
 
 
@@ -177,17 +197,13 @@ def _keys_here(layout: Layout, sources: Sources) -> Keys:
         return keyring.unwrap(read_key_file(layout), sources.store_passphrase())
 
 
-def _tied(layout: Layout, vault: Vault, backend: str, options: Mapping[str, str], digest: str, brought: int) -> SetUp:
-    if layout.sync_config.exists() and not _same_place(load_config(layout), backend, options):
+def _tied(layout: Layout, vault: Vault, place: Place, digest: str, brought: int) -> SetUp:
+    if layout.sync_config.exists() and not place.is_of(load_config(layout)):
         start_over(layout)
         vault.device = load_device(layout)
-    config = Config(backend, dict(options), vault.keys.vault.hex(), digest)
+    config = place.config(vault, digest)
     config.save(layout)
     return SetUp(vault, config, joined=True, brought=brought)
-
-
-def _same_place(config: Config, backend: str, options: Mapping[str, str]) -> bool:
-    return config.backend == backend and dict(config.options) == dict(options)
 
 
 def _opened(layout: Layout, keys: Keys, device_name: str | None) -> Vault:

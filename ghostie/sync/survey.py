@@ -54,6 +54,7 @@ def status(link: Link, *, look: bool = False) -> Status:
     listing = link.look() if look else None
     if listing is not None:
         link.check_vault(listing)
+        link.remember()
     lines = tuple(_devices(link, listing))
     return Status(
         to_push=len(Outbox(link).unpublished()),

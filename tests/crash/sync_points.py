@@ -31,7 +31,7 @@ from ghostie.sync import engine, survey
 from ghostie.sync.link import Link
 from ghostie.sync.repair import repair
 from ghostie.sync.segment import key_name
-from ghostie.sync.setup import set_up
+from ghostie.sync.setup import Place, set_up
 from ghostie.vault.device import new_device
 from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
@@ -149,7 +149,7 @@ def memories_to_bring_along(world: World) -> None:
 def join(world: World) -> None:
     environ = {"GHOSTIE_PASSPHRASE": THEIRS, "GHOSTIE_STORE_PASSPHRASE": MINE}
     layout = Layout(world.root / "tablet")
-    set_up(layout, world.store, "folder", {"path": "store"}, Sources(environ=environ), device_name="tablet")
+    set_up(layout, Place("folder", {"path": "store"}, world.store), Sources(environ=environ), device_name="tablet")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import load_config
 from ghostie.sync.link import Link, look
 from ghostie.sync.segment import key_name
-from ghostie.sync.setup import SetUp, set_up
+from ghostie.sync.setup import Place, SetUp, set_up
 from ghostie.sync.slots import note_new_key
 from ghostie.vault.device import load_device
 from ghostie.vault.opening import create_vault, open_vault
@@ -81,9 +81,8 @@ def join(
     again: bool = False,
     name: str | None = None,
 ) -> SetUp:
-    return set_up(
-        layout, store, "folder", options or {"path": "the store"}, with_ or sources(), again=again, device_name=name
-    )
+    place = Place("folder", options or {"path": "the store"}, store)
+    return set_up(layout, place, with_ or sources(), again=again, device_name=name)
 
 
 def link_of(done: SetUp, store: ObjectStore) -> Link:
