@@ -28,15 +28,18 @@ def layout_of(args: argparse.Namespace) -> Layout:
 
 
 def sources_of(args: argparse.Namespace) -> Sources:
-    """Return where a passphrase may come from."""
+    """Return where a passphrase may come from: the same in all of a command, so that nobody is asked twice."""
     from ghostie.crypto.unlock import Sources
 
-    store_file = getattr(args, "store_passphrase_file", None)
-    return Sources(
-        file=Path(args.passphrase_file) if args.passphrase_file else None,
-        store_file=Path(store_file) if store_file else None,
-        ask=ask_hidden if can_ask() else None,
-    )
+    if not hasattr(args, "sources"):
+        store_file = getattr(args, "store_passphrase_file", None)
+        args.sources = Sources(
+            file=Path(args.passphrase_file) if args.passphrase_file else None,
+            store_file=Path(store_file) if store_file else None,
+            ask=ask_hidden if can_ask() else None,
+        )
+    sources: Sources = args.sources
+    return sources
 
 
 def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:

@@ -30,9 +30,14 @@ def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str
         before = load_config(layout_of(args))
     except NoStore:
         before = None
-    name = args.backend or (before.backend if before is not None and args.path is None else "folder")
-    backend = backend_of(name)
     given = _given(args)
+    meant = [each for each, other in REGISTRY.items() if given.keys() & {"path", "bucket", "api_url"} & {*other.place}]
+    name = args.backend or (meant[0] if meant else before.backend if before is not None else None)
+    if name is None:
+        raise UsageError(
+            "which store is meant?", "give --path DIR for a folder, or --backend s3 --bucket NAME, or --backend gist"
+        )
+    backend = backend_of(name)
     for option in given:
         if option not in (*backend.place, *backend.way):
             theirs = " or ".join(each for each, other in REGISTRY.items() if option in (*other.place, *other.way))

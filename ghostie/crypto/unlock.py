@@ -37,6 +37,7 @@ class Sources:
         self._passphrase = self.environ.pop("GHOSTIE_PASSPHRASE", None)
         self._new = self.environ.pop("GHOSTIE_NEW_PASSPHRASE", None)
         self._store = self.environ.pop("GHOSTIE_STORE_PASSPHRASE", None)
+        self._answers: dict[str, str] = {}
 
     def passphrase(self, prompt: str = "passphrase: ", *, keyring_name: str | None = None) -> str:
         """Return the passphrase from the first source that has one. Raises NoPassphrase or PassphraseSource."""
@@ -49,7 +50,9 @@ class Sources:
         if self._passphrase:
             return self._passphrase
         if self.ask is not None:
-            return self.ask(prompt)
+            if prompt not in self._answers:
+                self._answers[prompt] = self.ask(prompt)
+            return self._answers[prompt]
         raise NoPassphrase()
 
     def new_passphrase(self, file: Path | None = None) -> str:

@@ -66,7 +66,7 @@ def test_bash_completes_commands_actions_and_options(laptop: Device) -> None:
     assert completed(laptop, "ghostie", "keys", "re") == ["recovery", "restore"]
     assert completed(laptop, "ghostie", "list", "--de") == ["--deleted", "--device"]
     assert completed(laptop, "ghostie", "--json", "list", "--de") == ["--deleted", "--device"]
-    assert completed(laptop, "ghostie", "sync", "setup", "--st") == ["--store-passphrase-file"]
+    assert completed(laptop, "ghostie", "sync", "setup", "--st") == ["--store-passphrase-file", "--style"]
     assert completed(laptop, "ghostie", "completion", "") == sorted(
         ["bash", "fish", "zsh", *(option for option, _ in completion.tree()["completion"].options)]
     )
