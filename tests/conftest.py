@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,7 @@ from ghostie.paths import Layout
 from ghostie.vault.device import new_device
 from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
+from tests import tried
 
 # everyday runs are the same every time; HYPOTHESIS_PROFILE=search looks further, and prints how to repeat what it finds
 settings.register_profile(
@@ -24,6 +26,22 @@ settings.register_profile(
 )
 settings.register_profile("search", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)  # in one of several processes, that of pytest-xdist
+    if output is not None:
+        output["stores tried"] = tried.met()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    tried.add(getattr(node, "workeroutput", {}).get("stores tried", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if line := tried.sentence():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from ghostie.backends.folder import FolderStore
 from ghostie.backends.store import ObjectStore, open_store
 from ghostie.errors import NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
+from tests import tried
 
 from .memorystore import MemoryStore
 from .objectstore import ObjectStoreContract
@@ -22,6 +23,7 @@ class TestFolderStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> ObjectStore:
         (tmp_path / "store").mkdir()
+        tried.note("folder")
         return FolderStore(tmp_path / "store")
 
     def vanish(self, store: ObjectStore) -> None:

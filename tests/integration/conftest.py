@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ghostie.backends.gist import GistStore
+from tests import tried
 
 from .gistcontract import GistContract
 from .gists import Clock, a_store
@@ -21,6 +22,7 @@ def contract() -> GistContract | None:
 @pytest.fixture
 def server(contract: GistContract | None) -> Iterator[GistServer]:
     server = GistServer(contract)
+    tried.note("gist stand-in", "held against its contract" if contract else "without its contract")
     yield server
     server.stop()
     assert server.violations + server.api.crashes + server.raw.crashes == []

@@ -1,6 +1,7 @@
 """Real S3 servers on loopback, each started once: moto's, which checks who asks, and rclone's, which keeps files.
 
-A test that asks for `s3_server` runs once with each; where a program is not here, it skips and says which.
+A test that asks for `s3_server` runs once with each; where a program is not here, it skips and says which. With
+GHOSTIE_TEST_SWIFT=1 Debian's swift is a third.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -22,6 +24,9 @@ import pytest
 
 from ghostie.backends.http import Patience
 from ghostie.backends.s3 import S3Store
+from tests import tried
+
+from . import swift
 
 ACCESS_KEY = "AKIAGHOSTIETESTS0001"
 SECRET_KEY = "not/a+secret/but/as/long/as/one/is/0001"
@@ -34,7 +39,8 @@ class Server:
 
     name: str
     port: int
-    process: subprocess.Popen[bytes]
+    processes: tuple[subprocess.Popen[bytes], ...]
+    release: str = ""
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     create_only: str = "ignored"
@@ -61,11 +67,24 @@ class Server:
             options["bucket"] = self.new_bucket()
         return S3Store.from_options({"endpoint": self.address, **options}, self.secrets)
 
+    def stop(self) -> None:
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+ASKED_FOR_SWIFT = os.environ.get("GHOSTIE_TEST_SWIFT") == "1"
+NAMES = ("moto", "rclone", *(["swift"] if ASKED_FOR_SWIFT else []))
 
 _running: dict[str, Server | str] = {}
 
 
-@pytest.fixture(params=["moto", "rclone"])
+@pytest.fixture(params=NAMES)
 def s3_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """Each real server in turn."""
     name: str = request.param
@@ -85,23 +104,21 @@ def rclone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def running(name: str, config: pytest.Config, folders: pytest.TempPathFactory) -> Server:
     """Return the server *name*, started if need be and stopped when the tests end. Skips where it is not here."""
     if name not in _running:
-        start = {"moto": _start_moto, "rclone": _start_rclone}[name]
-        _running[name] = started = start(folders.mktemp(name))
+        _running[name] = started = start(name, folders.mktemp(name))
         if isinstance(started, Server):
-            config.add_cleanup(lambda: _stop(started.process))
+            config.add_cleanup(started.stop)
+            tried.note(name, started.release)
+        else:
+            tried.note(name, "not here")
     server = _running[name]
     if isinstance(server, str):
         pytest.skip(server)
     return server
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def start(name: str, home: Path) -> Server | str:
+    """Start the server *name* with all that it keeps below *home*; return it, or why it cannot be."""
+    return {"moto": _start_moto, "rclone": _start_rclone, "swift": _start_swift}[name](home)
 
 
 def _launch(argv: list[str], home: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
@@ -120,7 +137,8 @@ def _launch(argv: list[str], home: Path, port: int, **environment: str) -> subpr
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return process
         time.sleep(0.05)
-    _stop(process)
+    process.kill()
+    process.wait()
     raise RuntimeError(f"{argv[0]} did not start: {(home / 'log').read_text(errors='replace')[-2000:]}")
 
 
@@ -150,7 +168,7 @@ def _start_moto(home: Path) -> Server | str:
     iam.create_user(UserName="ghostie")
     key = iam.create_access_key(UserName="ghostie")["AccessKey"]
     iam.put_user_policy(UserName="ghostie", PolicyName="all", PolicyDocument=POLICY)
-    return Server("moto", port, process, key["AccessKeyId"], key["SecretAccessKey"], "works")
+    return Server("moto", port, (process,), version("moto"), key["AccessKeyId"], key["SecretAccessKey"], "works")
 
 
 def _client(service: str, address: str, **named: str) -> Any:
@@ -182,4 +200,19 @@ def _start_rclone(home: Path) -> Server | str:
         str(home / "cache"),
         str(buckets),
     ]
-    return Server("rclone", port, _launch(argv, home, port))
+    said = subprocess.run([program, "version"], capture_output=True, text=True, env={"HOME": str(home)}).stdout.split()
+    return Server("rclone", port, (_launch(argv, home, port),), said[1].lstrip("v"))
+
+
+# -- swift: written for production, refuses conditional writes, strict about clock, digest and region --------------------
+
+
+def _start_swift(home: Path) -> Server | str:
+    if why := swift.missing():
+        return why
+    processes = []
+    for argv, port in swift.lay_out(home, free_port):
+        place = home / argv[0]
+        place.mkdir()
+        processes.append(_launch(argv, place, port))
+    return Server("swift", port, tuple(processes), swift.release(), swift.ACCESS_KEY, swift.SECRET_KEY, "refused")
