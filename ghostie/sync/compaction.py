@@ -6,10 +6,11 @@ any part of it knows every position's tip; so it hurts neither readers nor crash
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ghostie.errors import NotFound, StoreRefused
+from ghostie.sync.outbox import MOST_PLAIN
 from ghostie.sync.segment import BadSegment, SegmentName
 
 if TYPE_CHECKING:
@@ -19,18 +20,17 @@ if TYPE_CHECKING:
 LEAST = 8
 
 
-def plan(names: Sequence[SegmentName], most: int) -> list[list[SegmentName]]:
-    """Return the runs of neighbouring segments to join: from the newest back, while the next older is no bigger.
+def plan(sizes: Mapping[SegmentName, int], most: int) -> list[list[SegmentName]]:
+    """Return the runs of neighbouring segments to join: from the newest back, while the next older is about as big.
 
-    *names* are one writer's; *most* is how many positions a joined segment may span. The segments that remain at least
-    double in length from the newest to the oldest, as in a binary counter.
+    *sizes* has the bytes of one writer's segments; a run has at most *most* of them. What remains grows from the newest
+    to the oldest by powers of two, as in a binary counter, so no byte is written anew more often than it doubles.
     """
-    chain = _chain(names)
     runs: list[list[SegmentName]] = []
     stack: list[tuple[int, list[SegmentName]]] = []
-    for name in chain:
-        size, run = name.last - name.first + 1, [name]
-        while stack and stack[-1][0] <= size and stack[-1][0] + size <= most:
+    for name in _chain(sizes):
+        size, run = sizes[name], [name]
+        while stack and stack[-1][0].bit_length() <= size.bit_length() and stack[-1][0] + size <= most:
             older, names_before = stack.pop()
             size, run = size + older, names_before + run
         stack.append((size, run))
@@ -38,7 +38,7 @@ def plan(names: Sequence[SegmentName], most: int) -> list[list[SegmentName]]:
     return runs
 
 
-def _chain(names: Sequence[SegmentName]) -> list[SegmentName]:
+def _chain(names: Iterable[SegmentName]) -> list[SegmentName]:
     """Return the segments from position 1 on, each the longest that follows the one before."""
     by_first: dict[int, SegmentName] = {}
     for name in names:
@@ -63,9 +63,12 @@ def covered(names: Sequence[SegmentName], chain: Sequence[SegmentName]) -> list[
 
 
 def compact(
-    link: Link, outbox: Outbox, listing: Listing, fresh: Sequence[SegmentName], *, least: int = LEAST
+    link: Link, outbox: Outbox, listing: Listing, fresh: Mapping[SegmentName, int], *, least: int = LEAST
 ) -> tuple[int, int]:
-    """Join this device's segments where it pays, from *least* objects on; return how many were joined into how many."""
+    """Join this device's segments where it pays, from *least* objects on; return how many were joined into how many.
+
+    *fresh* has those, with their sizes, that are younger than the listing.
+    """
     writer = link.vault.device.writer
     names = sorted({*listing.of(writer), *fresh})
     if len(names) < least:
@@ -73,18 +76,21 @@ def compact(
     log = link.ledger.log(writer)
     # own names only: a tip that is not ours belongs to a copy of this device, whose log is not ours to tidy
     names = [name for name in names if log.knows(name.last, name.tip)]
-    largest = link.store.capabilities.best_size
-    average = max(1, listing.size // max(1, sum(name.last - name.first + 1 for name in listing.names)))
-    runs = plan(names, max(1, largest // average))
+    sizes = {name: fresh.get(name) or listing.sizes[name] for name in names}
+    capabilities = link.store.capabilities
     put: dict[str, bytes] = {}
     old = {name.key for name in covered(names, _chain(names))}
-    for run in runs:
+    for run in plan(sizes, capabilities.best_size):
         before, hashes = log.stretch(run[0].first, run[-1].last)
         try:
             entries = outbox.entries_of(hashes, run)
         except (BadSegment, NotFound, StoreRefused):
             continue  # something that is neither here nor there: `repair` looks after it, and nothing is joined over it
+        if sum(len(entry) for entry in entries) > MOST_PLAIN:
+            continue  # it is packed very tightly, and would be too much to open
         joined = outbox.seal_stretch(run[0].first, before, entries)
+        if len(joined.sealed) > capabilities.largest_size:
+            continue
         put[joined.name.key] = joined.sealed
         old |= {name.key for name in run}
     if put or old:

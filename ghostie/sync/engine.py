@@ -76,7 +76,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         if stale := outbox.stale():  # of what waited, too
             outbox.renew(listing, stale)
         link.ledger.state.epoch = link.vault.keys.current
-        compaction.compact(link, outbox, listing, [each.name for each in packed])
+        compaction.compact(link, outbox, listing, {each.name: len(each.sealed) for each in packed})
         link.ledger.state.pushed = link.vault.clock()
         link.ledger.save()
         sent = waiting + packed

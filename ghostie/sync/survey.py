@@ -148,4 +148,4 @@ def compact(link: Link) -> tuple[int, int]:
         link.vault.refresh()
         listing = link.look()
         link.check_vault(listing)
-        return compaction.compact(link, Outbox(link), listing, [], least=2)
+        return compaction.compact(link, Outbox(link), listing, {}, least=2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import math
+import random
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -36,13 +38,18 @@ def chained(sizes: list[int]) -> list[SegmentName]:
     return names
 
 
+def plan(names: list[SegmentName], most: int) -> list[list[SegmentName]]:
+    """Plan as if every position took one byte."""
+    return compaction.plan({name: name.last - name.first + 1 for name in names}, most)
+
+
 # -- the plan ---------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 300))
 def test_what_a_plan_joins_are_whole_neighbours_within_the_limit(sizes: list[int], most: int) -> None:
     names = chained(sizes)
-    runs = compaction.plan(names, most)
+    runs = plan(names, most)
     joined = [name for run in runs for name in run]
     assert len(joined) == len(set(joined))
     for run in runs:
@@ -52,29 +59,32 @@ def test_what_a_plan_joins_are_whole_neighbours_within_the_limit(sizes: list[int
 
 
 @given(st.lists(st.integers(1, 40), max_size=30))
-def test_what_remains_at_least_doubles_from_the_newest_to_the_oldest(sizes: list[int]) -> None:
+def test_what_remains_grows_by_powers_of_two_from_the_newest_to_the_oldest(sizes: list[int]) -> None:
     names = chained(sizes)
-    runs = {run[0].first: run[-1].last for run in compaction.plan(names, 1 << 40)}
+    runs = {run[0].first: run[-1].last for run in plan(names, 1 << 40)}
     left, first = [], 1
     while first <= sum(sizes):
         last = runs.get(first) or next(name.last for name in names if name.first == first)
         left.append(last - first + 1)
         first = last + 1
-    assert all(older > newer for older, newer in pairwise(left))
+    assert all(older.bit_length() > newer.bit_length() for older, newer in pairwise(left))
 
 
 def test_a_plan_takes_the_longest_of_what_overlaps_and_stops_at_a_hole() -> None:
     names = [*chained([1, 1, 1, 1]), named(1, 3), named(6, 6), named(7, 7)]
-    assert compaction.plan(names, 100) == []
+    assert plan(names, 100) == []
     assert compaction.covered(names, [named(1, 3), named(4, 4)]) == chained([1, 1, 1])
-    assert compaction.plan([*names, named(5, 5)], 100) == [[named(1, 3), *(named(at, at) for at in range(4, 8))]]
+    assert plan([*names, named(5, 5)], 100) == [
+        [named(1, 3), named(4, 4), named(5, 5)],
+        [named(6, 6), named(7, 7)],
+    ]
 
 
 def test_equal_neighbours_are_joined_like_the_bits_of_a_counter() -> None:
-    assert compaction.plan(chained([4, 2, 1]), 100) == []
-    assert compaction.plan(chained([4, 2, 1, 1]), 100) == [chained([4, 2, 1, 1])]
-    assert compaction.plan(chained([8, 2, 1, 1]), 100) == [chained([8, 2, 1, 1])[1:]]
-    assert compaction.plan(chained([4, 2, 1, 1]), 5) == [chained([4, 2, 1, 1])[1:]]
+    assert plan(chained([4, 2, 1]), 100) == []
+    assert plan(chained([4, 2, 1, 1]), 100) == [chained([4, 2, 1, 1])]
+    assert plan(chained([8, 2, 1, 1]), 100) == [chained([8, 2, 1, 1])[1:]]
+    assert plan(chained([4, 2, 1, 1]), 5) == [chained([4, 2, 1, 1])[1:]]
 
 
 # -- in the store -----------------------------------------------------------------------------------------------------
@@ -85,10 +95,13 @@ def test_two_hundred_pushes_of_one_memory_leave_few_objects_and_every_reader_goe
 ) -> None:
     early = world.device("reader")
     stopped: list[Path] = []
-    most = 0
+    phone.store = wire = Wire(world.store)
+    most = added = 0
     for number in range(200):
         add(phone, f"memory {number}")
-        assert engine.push(phone).versions == 1
+        pushed = engine.push(phone)
+        assert pushed.versions == 1
+        added += pushed.size
         most = max(most, len(world.names()))
         if number % 9 == 0:
             engine.pull(early)
@@ -96,6 +109,9 @@ def test_two_hundred_pushes_of_one_memory_leave_few_objects_and_every_reader_goe
             shutil.copytree(early.vault.layout.home, stopped[-1])
     record_property("most objects", most)
     assert most <= 8 + math.log2(200)
+    again = sum(len(sealed) for put in wire.written for sealed in put.values()) - added
+    record_property("bytes written again for each byte added", again / added)
+    assert again <= 8 * added
     for home in [*stopped, early.vault.layout.home]:
         reader = world.at(Layout(home))
         done = engine.pull(reader)
@@ -120,6 +136,48 @@ def test_joined_segments_stay_about_as_large_as_suits_the_store(tmp_path: Path) 
     assert in_step(phone, laptop)
 
 
+def noise(size: int) -> str:
+    """Return text of *size* that hardly gets smaller when it is compressed."""
+    return base64.b64encode(random.Random(size).randbytes(size)).decode()[:size]
+
+
+def test_a_large_memory_is_not_written_again_for_every_small_one(tmp_path: Path) -> None:
+    world = World(tmp_path, MemoryStore(best_size=400_000, largest_size=800_000))
+    wire = Wire(world.store)
+    phone = world.device("phone", store=wire)
+    add(phone, noise(200_000))
+    engine.push(phone)
+    added = len(wire.written[0].popitem()[1])
+    for number in range(60):
+        add(phone, f"memory {number}")
+        added += engine.push(phone).size
+    assert sum(len(sealed) for put in wire.written for sealed in put.values()) < added
+    assert len(world.names()) < 16
+
+
+def test_what_is_joined_is_never_more_than_the_store_takes(tmp_path: Path) -> None:
+    store = MemoryStore(best_size=8000, largest_size=12_000)
+    world = World(tmp_path, store)
+    phone, laptop = world.device("phone"), world.device("laptop")
+    for number in range(40):  # a few large ones in a row among many small ones
+        add(phone, noise(4000 + number) if 10 <= number < 20 else f"memory {number}")
+        assert engine.push(phone).versions == 1
+    assert max(map(len, store.objects.values())) <= 12_000
+    engine.pull(laptop)
+    assert in_step(phone, laptop)
+
+
+def test_what_is_packed_tightly_is_not_joined_beyond_what_a_reader_opens(
+    world: World, phone: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MOST_PLAIN", 100_000)
+    for number in range(9):
+        add(phone, f"{number} " + "x" * 20_000)
+        engine.push(phone)
+    assert all(sum(len(raw or b"") for raw in segment.raw) <= 100_000 for segment in world.segments())
+    assert len(world.stored()) == 9
+
+
 def test_a_writer_joins_its_own_segments_only(world: World, phone: Link, laptop: Link) -> None:
     for number in range(7):
         for link in (phone, laptop):
@@ -129,6 +187,7 @@ def test_a_writer_joins_its_own_segments_only(world: World, phone: Link, laptop:
     joined, into = survey.compact(phone)
     assert (joined, into) == (6, 2)
     assert {name.key: world.store.get(name.key) for name in world.names(laptop.vault.device.writer)} == theirs
+    survey.compact(phone)  # what was joined is smaller than its parts were together
     assert survey.compact(phone) == (0, 0)
     settle(phone, laptop)
     assert in_step(phone, laptop)
