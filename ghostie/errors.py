@@ -140,6 +140,13 @@ class CannotWrite(GhostieError):
     hint = "what was there before is unchanged"
 
 
+class NotNoted(GhostieError):
+    """The versions of a change are on the disk, and its place in the list of what was done is not."""
+
+    message = "the change was made, but `undo` does not know it: {why}"
+    hint = "`ghostie history {id}` has the versions; make room on the disk"
+
+
 class CannotRead(GhostieError):
     message = "could not read {path}: {why}"
 

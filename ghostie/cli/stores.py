@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from ghostie.cli.output import Output
 from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_
-from ghostie.errors import CannotRead, NoStore, UsageError
+from ghostie.errors import CannotRead, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ghostie.backends.store import Backend
-    from ghostie.sync.config import Config
 
 LARGEST = 1 << 16
 
@@ -23,13 +22,9 @@ LARGEST = 1 << 16
 def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str], dict[str, str]]:
     """Return backend, options and credentials as the flags say, or as they were set up before. Raises UsageError."""
     from ghostie.backends.store import REGISTRY, backend_of, same_place
-    from ghostie.sync.config import load_config
+    from ghostie.sync.config import known_config
 
-    before: Config | None
-    try:
-        before = load_config(layout_of(args))
-    except NoStore:
-        before = None
+    before = known_config(layout_of(args))
     given = _given(args)
     meant = [each for each, other in REGISTRY.items() if given.keys() & {"path", "bucket", "api_url"} & {*other.place}]
     name = args.backend or (meant[0] if meant else before.backend if before is not None else None)

@@ -69,6 +69,14 @@ def load_config(layout: Layout) -> Config:
         raise Damaged(what="sync/config.json") from None
 
 
+def known_config(layout: Layout) -> Config | None:
+    """Return the store's configuration, or None where there is none that can be read: setup writes another."""
+    try:
+        return load_config(layout)
+    except (NoStore, Damaged):
+        return None
+
+
 def reseal_credentials(layout: Layout, older: Keys, newer: Keys) -> None:
     """Seal the credentials again under *newer* keys, where a store is configured. Raises Damaged or CannotWrite."""
     if not layout.sync_config.exists():

@@ -259,13 +259,22 @@ class _Reader:
         try:
             return open_segment(self._link.vault.keys, self._link.ledger.tips, name, sealed)
         except NewerFormat:
-            raise
+            # nothing is wrong with it: this log goes on when this device has a ghostie that can read it
+            self._fetched.notices.append(
+                f"the log of {self._device()!r} has objects of a newer ghostie: install that here too, then pull again"
+            )
+            self.todo = []
+            return None
         except BadSegment as error:
             with contextlib.suppress(GhostieError):
                 if self._keep and name.key not in self._link.ledger.state.accepted:
                     files.write_durably(self._link.vault.layout.quarantine / name.file, sealed)
             self._refuse(name, "foreign" if error.facts["foreign"] else "unreadable", str(error.facts["why"]))
             return None
+
+    def _device(self) -> str:
+        words = self._link.ledger.state.devices.get(self._writer)
+        return words.name if words else self._writer
 
     def _refuse(self, name: SegmentName, kind: str, why: str) -> None:
         self.todo = [each for each in self.todo if each != name]

@@ -27,7 +27,7 @@ from ghostie.errors import (
     WrongKey,
 )
 from ghostie.paths import Layout
-from ghostie.sync.config import Config, load_config
+from ghostie.sync.config import Config, known_config
 from ghostie.sync.link import Listing, Watcher, ignore, look, reach
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import key_name
@@ -119,7 +119,8 @@ def _create(
 ) -> SetUp:
     if not layout.master_key.exists():
         raise NoVault(home=layout.home)
-    if layout.sync_config.exists() and not again and place.is_of(load_config(layout)):
+    before = known_config(layout)
+    if before is not None and not again and place.is_of(before):
         raise StoreChanged(why="it is empty")
     key_file = read_key_file(layout)
     vault = _opened(layout, unlock(layout, sources), device_name)
@@ -148,10 +149,9 @@ def _join(
 ) -> SetUp:
     digest, slot = min(slots.items(), key=lambda item: (item[1].vault, -item[1].epoch, item[0]))
     here = read_key_file(layout) if layout.master_key.exists() else None
-    if layout.sync_config.exists() and not again:
-        config = load_config(layout)
-        if config.vault != slot.vault.hex() and place.is_of(config):
-            raise StoreChanged(why="it holds another vault")
+    before = known_config(layout)
+    if before is not None and not again and before.vault != slot.vault.hex() and place.is_of(before):
+        raise StoreChanged(why="it holds another vault")
     if here is not None and here.vault == slot.vault:
         if slot.epoch > here.epoch or (slot.epoch == here.epoch and slot.commitment != here.commitment):
             take_over(layout, slot, sources)
@@ -198,7 +198,8 @@ def _keys_here(layout: Layout, sources: Sources) -> Keys:
 
 
 def _tied(layout: Layout, vault: Vault, place: Place, digest: str, brought: int) -> SetUp:
-    if layout.sync_config.exists() and not place.is_of(load_config(layout)):
+    before = known_config(layout)
+    if layout.sync_config.exists() and (before is None or not place.is_of(before)):
         start_over(layout)
         vault.device = load_device(layout)
     config = place.config(vault, digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ghostie.errors import CannotWrite
+from ghostie.errors import CannotWrite, NotNoted
 from ghostie.vault.operations import Change
 
 if TYPE_CHECKING:
@@ -47,9 +47,16 @@ class Changing:
                 if (after := self._heads(memory_id)) != before
             ]
             if changes:
-                self._vault.operations.append(self._what, changes, self._vault.clock(), self.undoes)
+                self._note(changes, failed=error is not None)
         finally:
             self._lock.__exit__(None, None, None)
+
+    def _note(self, changes: list[Change], *, failed: bool) -> None:
+        try:
+            self._vault.operations.append(self._what, changes, self._vault.clock(), self.undoes)
+        except CannotWrite as error:
+            if not failed:  # else the failure itself says more
+                raise NotNoted(why=error.facts["why"], id=changes[0].id) from error
 
     def _heads(self, memory_id: str) -> tuple[str, ...]:
         entry = self._vault.index.get(memory_id)

@@ -81,14 +81,18 @@ class Index:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def add(self, versions: Iterable[Version]) -> list[str]:
-        """Take *versions*, just written, into the loaded index; return the ids of their memories. The lock is held."""
+        """Take *versions*, just written, into the loaded index; return the ids of their memories. The lock is held.
+
+        Where the disk takes no more, the next load finds them by their files.
+        """
         rows = [row_of(version) for version in versions]
         touched = self._place(rows, {version.hash: version for version in versions if version.parents})
-        if len(rows) >= ROWS_A_FRAME:
-            self.save()
-        elif rows:
-            self._journal.note(rows)
-            self._seen = self._journal.state()
+        with contextlib.suppress(CannotWrite):
+            if len(rows) >= ROWS_A_FRAME:
+                self.save()
+            elif rows:
+                self._journal.note(rows)
+                self._seen = self._journal.state()
         return touched
 
     def drop(self, stems: Iterable[str]) -> None:

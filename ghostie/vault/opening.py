@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from ghostie import files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.unlock import Sources, read_key_file, unlock
-from ghostie.errors import VaultExists
+from ghostie.errors import BadHome, VaultExists
 from ghostie.paths import Layout, default_home
 from ghostie.vault.device import load_device, new_device
 from ghostie.vault.vault import Vault
 
 
 def make_home(layout: Layout) -> None:
-    """Make a vault's folders, private to this user. Raises BadHome."""
+    """Make a vault's folders, private to this user. Raises BadHome, also for a folder that holds other things."""
+    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations)}
+    with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
+        if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
+            raise BadHome(home=layout.home, why="it holds other things")
     for folder in layout.folders():
         files.make_private_folder(folder)
 

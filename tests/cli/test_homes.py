@@ -62,11 +62,13 @@ def test_a_write_that_does_not_fit_leaves_what_was_there(limit: int, laptop: Dev
         before = {path.name: path.read_bytes() for path in laptop.versions()}
         done = laptop(*argv, stdin=stdin, before=half)
         assert done.code in (0, 1), argv
-        if done.code == 1:
-            assert (done.out, done.err.count("ghostie: error: could not write")) == ("", 1), argv
-            assert not list(laptop.vault.rglob(".tmp-*")), argv
         after = {path.name: path.read_bytes() for path in laptop.versions()}
         assert before.items() <= after.items(), argv
+        if done.code == 1:
+            made = len(after) > len(before)
+            said = "the change was made, but `undo` does not know it" if made else "could not write"
+            assert (done.out, done.err.count(f"ghostie: error: {said}")) == ("", 1), argv
+            assert not list(laptop.vault.rglob(".tmp-*")), argv
         assert len(after) - len(before) <= 1, argv
         assert "! " not in laptop("doctor").out, argv
         # reading does not need to write
@@ -228,3 +230,18 @@ def test_an_export_into_a_folder_that_is_there_leaves_the_folder_as_it_is(laptop
     assert [stat.S_IMODE(path.stat().st_mode) for path in target.iterdir()] == [0o600], "it is in the clear: private"
     laptop.ok("export", str(laptop.scratch / "new"))
     assert stat.S_IMODE((laptop.scratch / "new").stat().st_mode) == 0o700
+
+
+# -- other people's folders ------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_other_things_is_not_taken_over(laptop: Device) -> None:
+    folder = laptop.scratch / "letters"
+    folder.mkdir(mode=0o755)
+    (folder / "to-anna.txt").write_text("dear Anna")
+    before = tree(folder)
+    done = failed(laptop("init", "--home", str(folder), passphrase=PASSPHRASE), 1)
+    assert "it holds other things" in done.err
+    assert tree(folder) == before
+    (folder / "to-anna.txt").unlink()
+    laptop("init", "--home", str(folder), passphrase=PASSPHRASE, code=0)

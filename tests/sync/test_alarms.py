@@ -609,3 +609,22 @@ def test_sync_goes_on_after_any_alarm(world: World, phone: Link, laptop: Link) -
     sync(laptop)
     engine.pull(phone)
     assert "said in spite of it" in contents(phone)
+
+
+# -- a newer ghostie --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_newer_ghostie_wrote_stops_its_log_only_and_is_no_alarm(
+    world: World, phone: Link, laptop: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tablet = world.device("tablet")
+    spoken(world, phone, 1)
+    engine.pull(laptop)
+    with monkeypatch.context() as patch:
+        patch.setattr("ghostie.sync.segment.FORMAT", 2)
+        spoken(world, phone, 2)
+    spoken(world, tablet, 1)
+    done = engine.pull(laptop)
+    assert not done.alarms
+    assert [notice for notice in done.notices if "'phone'" in notice and "newer ghostie" in notice]
+    assert contents(laptop) == ["phone 0", "tablet 0"]
