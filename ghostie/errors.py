@@ -46,6 +46,14 @@ class UsageError(GhostieError):
         return self._way_out
 
 
+class BadFilter(UsageError):
+    """A filter that cannot be followed; *word* is the one at fault."""
+
+    def __init__(self, word: str, why: str, way_out: str | None = None) -> None:
+        super().__init__(f"{word[:60]!r} {why}", way_out)
+        self.word = word
+
+
 class BadJson(GhostieError):
     """Text that is not JSON, or JSON that no other reader would take the same way."""
 
@@ -92,6 +100,16 @@ class ChangedSince(GhostieError):
 class NotRemoved(GhostieError):
     message = "memory {id} is not removed"
     hint = "to bring back an older version: `ghostie restore {id} --at VERSION` (see `ghostie history {id}`)"
+
+
+class IsRemoved(GhostieError):
+    message = "memory {id} is removed"
+    hint = "`ghostie restore {id}` brings it back"
+
+
+class PrivacyDiffers(GhostieError):
+    message = "memory {local} stays on this device and memory {synced} does not, so they cannot be made one"
+    hint = "`ghostie edit {local} --synced` lets it go to the others; with --local-only {synced} stays too"
 
 
 class InConflict(GhostieError):

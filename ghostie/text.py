@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 # C0 and C1 controls but newline and tab; bidi controls; zero-width characters that hide text; tags and the BOM.
@@ -132,6 +132,21 @@ def bar(done: int, total: int, cells: int) -> str:
     """Return how much of *total* is *done*, drawn on so many *cells*."""
     full = 0 if total <= 0 else min(cells, done * cells // total)
     return "█" * full + "░" * (cells - full)
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+_PLAIN_BARS = ".:-=+*%#"
+
+
+def sparkline(counts: Sequence[int], *, plain: bool = False) -> str:
+    """Return *counts* as a line of bars, one column each, a space for nothing; *plain* is in ASCII."""
+    bars, most = _PLAIN_BARS if plain else _BARS, max(counts, default=0)
+    return "".join(bars[(count * len(bars) - 1) // most] if count > 0 else " " for count in counts)
+
+
+def stripe(count: int, most: int, room: int, *, plain: bool = False) -> str:
+    """Return a stripe for *count* where *most* fills *room* columns; whatever is more than nothing can be seen."""
+    return ("#" if plain else "█") * (max(1, round(room * count / most)) if count > 0 else 0)
 
 
 def plural(count: int, singular: str, several: str | None = None) -> str:

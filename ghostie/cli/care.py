@@ -33,7 +33,7 @@ def overview(args: argparse.Namespace, out: Output) -> int:
         out.line("  ghostie sync setup  join one on a store")
         out.line("  ghostie --help      all commands")
         return 0
-    from ghostie.vault.upkeep import numbers
+    from ghostie.vault.statistics import numbers
 
     found = numbers(open_(args))
     inbox = found.by_status.get("inbox", 0)
@@ -55,41 +55,50 @@ def overview(args: argparse.Namespace, out: Output) -> int:
 
 
 def stats(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.vault.upkeep import numbers
+    from ghostie.vault.statistics import months, numbers, weeks
 
     vault = open_(args)
     found = numbers(vault)
     if out.json:
         out.document(asdict(found))
         return
+    now = vault.clock()
     counted = f"{text.plural(found.memories, 'memory')}, {text.plural(found.versions, 'version')}"
     out.line(f"{counted}, {text.size(found.size)} sealed")
+    out.line(f"{text.size(found.size_with_indexes)} on the disk with the indexes")
     out.line(f"{found.removed:,} removed, {text.plural(found.conflicts, 'conflict')}")
     if found.inbox_oldest is not None:
-        out.line(f"the oldest in the inbox is {text.ago(found.inbox_oldest, vault.clock())} old")
+        out.line(f"the oldest in the inbox is {text.ago(found.inbox_oldest, now)} old")
+    recent = weeks(found, now)
+    out.line()
+    out.line(out.style("strong", f"the last {len(recent)} weeks"))
+    out.line(f"  {out.style('category', text.sparkline(list(recent.values()), plain=out.dumb))}|")
+    out.line(f"  {sum(recent.values()):,} in all, at most {max(recent.values()):,} a week")
     for title, counts in (
-        ("status", found.by_status),
-        ("category", found.by_category),
-        ("device", found.by_device),
-        ("kind", found.by_kind),
+        ("by status", found.by_status),
+        ("by category", found.by_category),
+        ("by device", found.by_device),
+        ("by kind", found.by_kind),
+        ("in the inbox for up to", found.inbox_ages),
     ):
         _bars(out, title, dict(list(counts.items())[:12]))
-    _bars(out, "month", dict(list(found.by_month.items())[-12:]))
+    by_month = months(found, now)
+    _bars(out, "by month", by_month if any(by_month.values()) else dict(list(found.by_month.items())[-12:]))
 
 
 def _bars(out: Output, title: str, counts: dict[str, int]) -> None:
     if not counts:
         return
     out.line()
-    out.line(out.style("strong", f"by {title}"))
-    most = max(counts.values())
+    out.line(out.style("strong", title))
+    most = max(1, *counts.values())
     names = {name: text.fit(text.one_line(name) or "(none)", 18) for name in counts}
     wide = max(text.width(name) for name in names.values())
     digits = max(len(f"{count:,}") for count in counts.values())
     room = max(6, min(40, (out.width or 80) - wide - digits - 4))
     for name, count in counts.items():
-        bar = "█" * max(1, round(room * count / most))
-        out.line(f"  {text.fit(names[name], wide, pad=True)} {count:>{digits},} {out.style('category', bar)}")
+        bar = text.stripe(count, most, room, plain=out.dumb)
+        out.line(f"  {text.fit(names[name], wide, pad=True)} {count:>{digits},} {out.style('category', bar)}".rstrip())
 
 
 def doctor(args: argparse.Namespace, out: Output) -> int:

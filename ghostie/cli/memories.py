@@ -40,21 +40,31 @@ def add(args: argparse.Namespace, out: Output) -> None:
 
 
 def list_(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.vault.query import answer, parse
+
     vault = open_(args)
-    entries = vault.select(filter_of(args, vault), args.limit or None)
+    at = moment_of(args.at, vault)
+    entries = answer(vault, parse(" ".join(args.filter)), args.limit or None, base=filter_of(args, vault, at), at=at)
     if out.json:
         print_each(out, entries, lambda entry: _shown(vault, entry))
         return
-    rows(out, vault, entries)
+    rows(out, vault, entries, at)
     if not entries and not len(vault.index):
         out.note("no memories yet · `ghostie add TEXT` adds one, `ghostie import PATH` brings some in")
 
 
-def filter_of(args: argparse.Namespace, vault: Vault) -> Filter:
-    """Return the filter that the shared options spell."""
+def moment_of(spelt: str | None, vault: Vault) -> int | None:
+    """Return the moment that `--at` names, in Unix ms, or None where it was not given. Raises UsageError."""
+    from ghostie.vault.query import moment
+
+    return moment(spelt, vault.clock()) if spelt else None
+
+
+def filter_of(args: argparse.Namespace, vault: Vault, at: int | None = None) -> Filter:
+    """Return the filter that the shared options spell, as of *at* or now."""
     from ghostie.vault.query import Filter, moment
 
-    now = vault.clock()
+    now = vault.clock() if at is None else at
     return Filter(
         category=args.category,
         tags=tuple(args.tag),
@@ -70,26 +80,23 @@ def filter_of(args: argparse.Namespace, vault: Vault) -> Filter:
 MARKS = {"inbox": "+", "archived": "-", "active": " "}
 
 
-def rows(out: Output, vault: Vault, entries: list[Entry]) -> None:
-    """Print one line a memory: mark, short id, age, category, text, tags. `!` marks a conflict, `+` the inbox."""
+def rows(out: Output, vault: Vault, entries: list[Entry], at: int | None = None) -> None:
+    """Print one line a memory: mark, short id, age, category, text, tags. `!` marks a conflict, `+` the inbox.
+
+    Ages are as of *at*, or now.
+    """
     length = text.shortest_prefix(vault.index.ids())
-    now = vault.clock()
+    now = vault.clock() if at is None else at
     lines = []
     for entry in entries:
         row = entry.row
         mark = "!" if entry.in_conflict else "x" if entry.deleted else MARKS[row.get("status", "active")]
-        excerpt = row.get("excerpt") or _last_excerpt(entry)
+        excerpt = entry.excerpt or ("(purged)" if entry.deleted else "")
         tags = "".join(f" #{tag}" for tag in row.get("tags", ()))
         category = row.get("category") or ""
         said = text.one_line(f"{category}: {excerpt}{tags}" if category else excerpt + tags)
         lines.append((mark, entry.id[:length], text.ago(entry.timestamp, now), said))
     out.table(lines, (None, "id", "dim", None))
-
-
-def _last_excerpt(entry: Entry) -> str:
-    """Return what a removed memory said."""
-    kept = [row for row in entry.versions.values() if row.get("excerpt")]
-    return str(max(kept, key=lambda row: (row["number"], row["modified"]))["excerpt"]) if kept else "(purged)"
 
 
 def print_each(out: Output, items: Iterable[T], said: Callable[[T], Any]) -> None:
@@ -119,6 +126,10 @@ def _shown(vault: Vault, entry: Entry) -> Record:
 def show(args: argparse.Namespace, out: Output) -> None:
     vault = open_(args)
     entry = vault.find(args.id)
+    if args.at:
+        version = version_at(vault, entry, args.at)
+        out.document(version.shown()) if out.json else print_version(out, version, vault.clock())
+        return
     version = vault.shown(entry)
     if out.json:
         out.document(version.shown("open" if entry.in_conflict else None))
@@ -129,6 +140,22 @@ def show(args: argparse.Namespace, out: Output) -> None:
     flag = version.sync.get("merge")
     if isinstance(flag, dict) and flag.get("flag"):
         out.note("another device removed it while it was edited here: the edit was kept")
+
+
+def version_at(vault: Vault, entry: Entry, name: str) -> Version:
+    """Return the version that *name* says: its number, its hash's beginning, or a moment. Raises UnknownVersion."""
+    from ghostie.errors import UnknownVersion
+
+    try:
+        return vault.version(entry, name)
+    except UnknownVersion:
+        try:
+            then = moment_of(name, vault)
+        except UsageError:
+            then = None
+        if then is None:
+            raise
+    return vault.as_of(entry, then)
 
 
 def print_version(out: Output, version: Version, now: int) -> None:
@@ -214,22 +241,18 @@ def diff(args: argparse.Namespace, out: Output) -> None:
 
 def print_diff(out: Output, before: Version | None, after: Version) -> None:
     """Print what changed, field by field; the content line by line."""
-    import difflib
+    from ghostie.vault.differences import differences
 
-    names = sorted({*(before.record if before is not None else {}), *after.record} - {"id", "sync_metadata"})
-    for name in names:
-        old = before.field(name) if before is not None else None
-        new = after.field(name)
-        if name == "content":
-            olds, news = (text.safe(str(value or "")).splitlines() for value in (old, new))
-            for line in list(difflib.unified_diff(olds, news, lineterm="", n=2))[2:]:
-                out.line(_diff_line(out, line))
-        elif old != new:
-            for sign, value in (("-", old), ("+", new)):
+    for changed in differences(before, after):
+        if changed.name == "content":
+            for line in changed.lines:
+                out.line(_diff_line(out, text.flat(line)))
+        elif changed.name == "removed":
+            out.line(_diff_line(out, "+removed" if changed.after else "-removed"))
+        else:
+            for sign, value in (("-", changed.before), ("+", changed.after)):
                 if value:
-                    out.line(_diff_line(out, f"{sign}{text.one_line(name)}: {text.one_line(_plain(value))}"))
-    if (before is not None and before.deleted) != after.deleted:
-        out.line(_diff_line(out, "+removed" if after.deleted else "-removed"))
+                    out.line(_diff_line(out, f"{sign}{text.one_line(changed.name)}: {text.one_line(_plain(value))}"))
 
 
 def _diff_line(out: Output, line: str) -> str:
@@ -304,21 +327,9 @@ def remove(args: argparse.Namespace, out: Output) -> None:
 
 
 def restore(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.errors import UnknownVersion
-    from ghostie.vault.query import moment
-
     vault = open_(args)
     entry = vault.find(args.id)
-    at = None
-    if args.at:
-        try:
-            at = vault.version(entry, args.at)
-        except UnknownVersion:
-            try:
-                then = moment(args.at, vault.clock())
-            except UsageError:
-                raise UnknownVersion(id=entry.id[:8], version=args.at[:40]) from None
-            at = vault.as_of(entry, then)
+    at = version_at(vault, entry, args.at) if args.at else None
     version = vault.restore(entry.id, at)
     if out.json:
         out.document(version.shown())

@@ -28,7 +28,8 @@ class Output:
         self.json = bool(getattr(args, "json", False))
         self.quiet = bool(getattr(args, "quiet", False))
         self.terminal = sys.stdout.isatty()
-        self._styles = self.terminal and os.environ.get("TERM") != "dumb"
+        self.dumb = os.environ.get("TERM") == "dumb"  # nothing is known of it but that it prints ASCII
+        self._styles = self.terminal and not self.dumb
         self._colours = self._styles and not os.environ.get("NO_COLOR")
         self._progress = False
         # lines are cut to a terminal's width; what goes into a file or a pipe is whole, unless COLUMNS says otherwise

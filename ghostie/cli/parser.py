@@ -109,9 +109,27 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "filter",
+        metavar="FILTER",
+        nargs="*",
+        help="conditions and words: cat:network tag:lan -tag:old device:pixel since:7d status:inbox is:conflict",
+    )
     _filters(parser)
+    parser.add_argument("--at", metavar="TIME", help="as the vault was then: 7d, 2025-06-28, 2025-06-28T14:30")
     parser.add_argument("--deleted", action="store_true", help="removed memories, which `restore` brings back")
     parser.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="at most N (default: 20; 0: all)")
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    _id(parser)
+    _at(parser)
+
+
+def _at(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at", metavar="VERSION|TIME", help="as it was: a version's number or hash, or a moment (7d, 2025-06-28)"
+    )
 
 
 def _edit(parser: argparse.ArgumentParser) -> None:
@@ -134,9 +152,7 @@ def _edit(parser: argparse.ArgumentParser) -> None:
 
 def _restore(parser: argparse.ArgumentParser) -> None:
     _id(parser)
-    parser.add_argument(
-        "--at", metavar="VERSION|TIME", help="as it was: a version's number or hash, or a moment (7d, 2025-06-28)"
-    )
+    _at(parser)
 
 
 def _purge(parser: argparse.ArgumentParser) -> None:
@@ -326,7 +342,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("init", "create the vault here", "keys:init", _init),
     Command("add", "add a memory; prints its id", "memories:add", _add),
     Command("list", "list memories, newest first", "memories:list_", _list),
-    Command("show", "show a memory", "memories:show", _id),
+    Command("show", "show a memory", "memories:show", _show),
     Command("history", "show a memory's versions, newest first", "memories:history", _id),
     Command("diff", "show what changed between two versions", "memories:diff", _diff),
     Command("edit", "change a memory; without options, its content in $EDITOR", "memories:edit", _edit),
@@ -440,7 +456,9 @@ def first_word(argv: Sequence[str]) -> str | None:
 
 
 def normalised(argv: Sequence[str]) -> list[str]:
-    """Return *argv* with `--sync ACTION` as `sync ACTION`, and `-t -x` as one word: argparse takes -x for an option."""
+    """Return *argv* with `--sync ACTION` as `sync ACTION`, and in a form in which argparse does not take a word for an
+    option: `-t -x` as one word, and `-tag:x` of a filter with a space before it.
+    """
     words: list[str] = []
     for at, token in enumerate(argv):
         if token == "--":
@@ -451,9 +469,17 @@ def normalised(argv: Sequence[str]) -> list[str]:
             words += ["sync", token.removeprefix("--sync=")]
         elif words and words[-1] in ("-t", "--tag") and token.startswith("-"):
             words[-1] = f"-t{token}" if words[-1] == "-t" else f"--tag={token}"
+        elif _is_condition(token) and first_word(words) == "list":
+            words.append(f" {token}")
         else:
             words.append(token)
     return words
+
+
+def _is_condition(token: str) -> bool:
+    """Tell whether *token* is a filter's `-key:value`, and no option."""
+    key, colon, _ = token.partition(":")
+    return bool(colon) and key[:1] == "-" and len(key) > 2 and key[1:].isalpha()
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace | None:

@@ -243,24 +243,35 @@ class Index:
             else:
                 del self._docs[memory_id]
 
+    def entry_at(self, entry: Entry, moment: int) -> Entry | None:
+        """Return *entry* with the versions that were made up to *moment* (Unix ms), or None where there were none.
+
+        A version is never older than its parents, so what is left is whole. Whether two heads of then say the same is
+        the only thing that a file may have to be opened for.
+        """
+        if len(entry.versions) == 1:
+            return entry if entry.row["modified"] <= moment else None
+        rows = {digest: row for digest, row in entry.versions.items() if row["modified"] <= moment}
+        if len(rows) == len(entry.versions):
+            return entry
+        return Entry({"versions": rows, **self._heads_of(entry.id, rows, {})}, entry.id) if rows else None
+
     def _find_heads(self, memory_id: str, opened: Mapping[str, Version]) -> None:
         doc = self._docs[memory_id]
-        rows: dict[str, Row] = doc["versions"]
+        doc.pop("tips", None)
+        doc.update(self._heads_of(memory_id, doc["versions"], opened))
+
+    def _heads_of(self, memory_id: str, rows: dict[str, Row], opened: Mapping[str, Version]) -> dict[str, list[str]]:
+        """Return the heads among *rows*, and the tips where there are more of them."""
         if len(rows) == 1:
-            doc["heads"] = list(rows)
-            doc.pop("tips", None)
-            return
+            return {"heads": list(rows)}
         named = {parent for row in rows.values() for parent in row.get("parents", ())}
         tips = sorted(digest for digest in rows if digest not in named)
         heads = tips
         if len(tips) > 1:
             heads = collapse((digest, self._say(memory_id, rows[digest], opened)) for digest in tips)
         heads = sorted(heads, key=lambda digest: (bool(rows[digest].get("deleted")), -rows[digest]["modified"], digest))
-        doc["heads"] = heads
-        if len(tips) > len(heads):
-            doc["tips"] = tips
-        else:
-            doc.pop("tips", None)
+        return {"heads": heads, "tips": tips} if len(tips) > len(heads) else {"heads": heads}
 
     def _say(self, memory_id: str, row: Row, opened: Mapping[str, Version]) -> str:
         """Return what a version says; asked of the file once, then kept in its row."""

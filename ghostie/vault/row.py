@@ -84,6 +84,14 @@ class Entry:
         row = self.row
         return int(row["timestamp"] if "timestamp" in row else row["modified"])
 
+    @property
+    def excerpt(self) -> str:
+        """What it says, in short; of a removed memory, what it said last. Empty where that was purged."""
+        if excerpt := self.row.get("excerpt"):
+            return str(excerpt)
+        kept = [row for row in self.versions.values() if row.get("excerpt")]
+        return str(max(kept, key=lambda row: (row["number"], row["modified"]))["excerpt"]) if kept else ""
+
     def stem(self, digest: str) -> str:
         return f"{self.id}.{digest[:32]}"
 

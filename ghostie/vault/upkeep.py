@@ -1,8 +1,7 @@
-"""Upkeep: is everything here whole, what is there in numbers, and what can be tidied away."""
+"""Upkeep: is everything here whole, and what can be tidied away."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,58 +76,3 @@ def _old_quarantine(vault: Vault) -> list[str]:
     folder = vault.layout.quarantine
     limit = vault.clock() - A_MONTH
     return [name for name in files.names_in(folder) if (folder / name).lstat().st_mtime_ns // 1_000_000 < limit]
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The vault in numbers. Months are `2025-06`; the inbox's oldest is Unix ms."""
-
-    memories: int
-    versions: int
-    removed: int
-    conflicts: int
-    size: int
-    by_status: dict[str, int]
-    by_category: dict[str, int]
-    by_device: dict[str, int]
-    by_kind: dict[str, int]
-    by_month: dict[str, int]
-    inbox_oldest: int | None
-
-
-def numbers(vault: Vault) -> Numbers:
-    """Count. The index is loaded."""
-    from ghostie.memory import stamp
-
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("status", "category", "device", "kind", "month")}
-    versions = removed = conflicts = 0
-    oldest: int | None = None
-    for entry in vault.index.entries():
-        versions += len(entry.versions)
-        conflicts += entry.in_conflict
-        if entry.deleted:
-            removed += 1
-            continue
-        row = entry.row
-        status = row.get("status", "active")
-        counts["status"][status] += 1
-        counts["category"][row.get("category") or ""] += 1
-        counts["device"][row.get("device_id") or ""] += 1
-        counts["kind"][row.get("kind", "memory")] += 1
-        counts["month"][stamp(entry.timestamp)[:7]] += 1
-        if status == "inbox":
-            oldest = entry.timestamp if oldest is None else min(oldest, entry.timestamp)
-    size = sum((vault.layout.memories / name).lstat().st_size for name in files.names_in(vault.layout.memories))
-    return Numbers(
-        memories=sum(counts["status"].values()),
-        versions=versions,
-        removed=removed,
-        conflicts=conflicts,
-        size=size,
-        by_status=dict(counts["status"].most_common()),
-        by_category=dict(counts["category"].most_common()),
-        by_device=dict(counts["device"].most_common()),
-        by_kind=dict(counts["kind"].most_common()),
-        by_month=dict(sorted(counts["month"].items())),
-        inbox_oldest=oldest,
-    )

@@ -261,11 +261,15 @@ class Vault:
             except (VaultBusy, CannotWrite):
                 pass  # a reader's vault may lie where nobody can write
 
-    def select(self, wanted: Filter | None = None, limit: int | None = None) -> list[Entry]:
-        """Return the memories that *wanted* holds for (default: all but removed ones), newest first."""
+    def select(self, wanted: Filter | None = None, limit: int | None = None, *, at: int | None = None) -> list[Entry]:
+        """Return the memories that *wanted* holds for (default: all but removed ones), newest first.
+
+        With *at* (Unix ms) as they were then: see `entries_at`.
+        """
         from ghostie.vault.query import Filter
 
-        found = self.index.find((wanted or Filter()).test())
+        holds = (wanted or Filter()).test()
+        found = self.index.find(holds) if at is None else [each for each in self.entries_at(at) if holds(each.doc)]
         if limit is None:
             return sorted(found, key=_newest_first)
         return heapq.nsmallest(limit, found, key=_newest_first)
@@ -310,12 +314,27 @@ class Vault:
         return self.files.read(entry.stem(found[0]))
 
     def as_of(self, entry: Entry, moment: int) -> Version:
-        """Return the version of *entry* that was the newest at *moment* (Unix ms). Raises UnknownVersion."""
-        rows = [row for row in entry.versions.values() if row["modified"] <= moment]
-        if not rows:
+        """Return the version of *entry* that was shown at *moment* (Unix ms). Raises UnknownVersion."""
+        return self.shown(self.entry_at(entry, moment))
+
+    def entry_at(self, entry: Entry, moment: int) -> Entry:
+        """Return *entry* as it was at *moment*; see `entries_at`. Raises UnknownVersion where it was not there yet."""
+        then = self.index.entry_at(entry, moment)
+        if then is None:
             raise UnknownVersion(id=entry.id[:8], version=stamp(moment))
-        newest = max(rows, key=lambda row: (row["modified"], row["number"], row["hash"]))
-        return self.files.read(entry.stem(newest["hash"]))
+        return then
+
+    def entries_at(self, moment: int) -> Iterator[Entry]:
+        """Yield the memories as they were at *moment* (Unix ms), removed ones among them, one by one as asked for.
+
+        What counts is when each version was made, by the clock of the device that made it: so it is what all devices
+        together knew then, though this one may have heard of it later; and where a device's clock was wrong, its
+        changes stand at the wrong moment, but never before what they were made of. Purged versions and those that `gc`
+        dropped were never there.
+        """
+        for entry in self.index.entries():
+            if (then := self.index.entry_at(entry, moment)) is not None:
+                yield then
 
     def search(self, query: str, limit: int = 20, *, every: bool = True, prefix: bool = False) -> list[Hit]:
         """Return the best *limit* memories that hold all words of *query* (with *every* false: any), best first."""

@@ -50,12 +50,16 @@ NUMBERS = {
     "removed",
     "conflicts",
     "size",
+    "size_with_indexes",
     "by_status",
     "by_category",
+    "by_tag",
     "by_device",
     "by_kind",
+    "by_week",
     "by_month",
     "inbox_oldest",
+    "inbox_ages",
 }
 
 

@@ -85,7 +85,7 @@ def test_what_follows_two_dashes_is_no_option(laptop: Device) -> None:
         ("nosuch",),
         ("",),
         ("\x1b[31mlist",),
-        ("list", "extra"),
+        ("list", "colour:red"),
         ("list", "--nosuch"),
         ("list", "--\x1b]0;title\x07"),
         ("list", "--\u202enosuch\nnext line"),
