@@ -129,7 +129,7 @@ lint() {
 main() {
     set -eu
     cd -- "$(dirname -- "$0")"
-    unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_ROOT CDPATH
+    unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONDONTWRITEBYTECODE PIP_TARGET PIP_PREFIX PIP_ROOT CDPATH
     for name in $(env | sed -n 's/^\(GHOSTIE_[A-Z0-9_]*\)=.*/\1/p'); do
         [ "$name" = GHOSTIE_TEST_SWIFT ] || unset "$name"
     done

@@ -254,7 +254,7 @@ class NoSodium(GhostieError):
 class NoStore(GhostieError):
     exit_code = 2
     message = "this vault has no store to sync with yet"
-    hint = "`ghostie sync setup --backend folder --path DIR` sets one up"
+    hint = "`ghostie sync setup --path DIR` takes a folder; `ghostie sync setup --help` shows S3 and gists"
 
 
 class StoreError(GhostieError):

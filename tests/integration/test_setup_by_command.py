@@ -90,7 +90,8 @@ def test_credentials_come_from_a_file_a_prompt_or_the_time_before(moto: Server, 
     file.write_text(f"# of the bucket\naccess_key = {moto.access_key}\nGHOSTIE_S3_SECRET_KEY={moto.secret_key}\n")
     laptop(*setup, "--credentials-file", str(file), code=0)
     laptop.ok("sync", "setup")
-    laptop.ok("sync", "push")
+    code, seen = laptop.on_terminal("sync", "push", columns=45)
+    assert (code, "sending ████████████".encode() in seen) == (0, True), seen
     code, seen = laptop.on_terminal(
         "sync", "setup", "--new-credentials", keys=f"{moto.access_key}\n{moto.secret_key}\n"
     )
