@@ -118,6 +118,7 @@ lint() {
     check types mypy
     check imports lint-imports
     check reference python -m ghostie.cli.reference --check
+    check lock python lock/make.py --check
     if need_shellcheck; then
         check shell shellcheck install.sh test.sh docs/demo.sh .ci/run
     else

@@ -1,9 +1,13 @@
-"""`docs/cli.md`, made from the parser: `python -m ghostie.cli.reference > docs/cli.md`; `--check`: is it stale?"""
+"""What is made from the parser: `docs/cli.md`, and out of that the man page.
+
+`python -m ghostie.cli.reference > docs/cli.md`; `--check`: is it stale? `--man`: the man page, which packages carry.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -75,7 +79,43 @@ def _table(actions: list[argparse.Action]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def man() -> str:
+    """Return the reference as a man page."""
+    from ghostie.version import __version__
+
+    out = [
+        f'.TH GHOSTIE 1 "" "ghostie {__version__}" "Commands"',
+        ".SH NAME",
+        "ghostie \\- an encrypted memory vault for people and their agents, in the terminal",
+        ".SH SYNOPSIS",
+        ".B ghostie",
+        "[COMMAND] [ARGUMENT ...]",
+        ".SH DESCRIPTION",
+    ]
+    for line in text().splitlines()[3:]:
+        if line.startswith("## "):
+            out.append(f'.SH "{_roff(line[3:]).upper() if " " not in line[3:] else _roff(line[3:])}"')
+        elif line.startswith("    "):
+            out += [".PP", f"\\fB{_roff(line.strip())}\\fR"]
+        elif line.startswith("| `"):
+            name, said = re.split(r"(?<!\\\\) \| ", line[2:].removesuffix(" |"), maxsplit=1)
+            out += [".TP", f"\\fB{_roff(name)}\\fR", _roff(said)]
+        elif line.startswith("- "):
+            out += [".IP \\(bu 2", _roff(re.sub(r"\[(.*?)\]\(.*?\)", r"\1", line[2:]))]
+        elif line and not line.startswith("|"):
+            out += [".PP", _roff(line)]
+    return "\n".join(out) + "\n"
+
+
+def _roff(line: str) -> str:
+    plain = line.replace("`", "").replace("\\|", "|").replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{plain}" if plain.startswith((".", "'")) else plain
+
+
 def main() -> int:
+    if sys.argv[1:] == ["--man"]:
+        sys.stdout.write(man())
+        return 0
     made = text()
     if sys.argv[1:] == ["--check"]:
         path = Path("docs/cli.md")
