@@ -323,6 +323,38 @@ class ForeignVault(GhostieError):
     hint = "give that vault's passphrase, or choose another folder or prefix for this one"
 
 
+class BadInvitation(GhostieError):
+    exit_code = 2
+    message = "this is not an invitation that can be read: {why}"
+    hint = "copy all of what `ghostie sync invite` showed, or make a new one"
+
+
+class InvitationExpired(GhostieError):
+    exit_code = 2
+    message = "this invitation was good until {until}"
+    hint = "make a new one with `ghostie sync invite`; if it is new, look at the clock of this device"
+
+
+class InvitationPassphrase(GhostieError):
+    exit_code = 12
+    message = "this passphrase does not open the invitation"
+    hint = "it is the vault's passphrase, as the device had it that made the invitation"
+
+
+class InvitationOutdated(GhostieError):
+    exit_code = 12
+    message = "this invitation no longer fits the vault: {why}"
+    hint = "make a new one with `ghostie sync invite` on a device of the vault, after a `ghostie sync run` there"
+
+
+class InvitationElsewhere(GhostieError):
+    exit_code = 4
+    message = "the store is not what this invitation was made for: {why}"
+    hint = (
+        "if it is another folder here, say so with --path DIR; else look at it from the device that made the invitation"
+    )
+
+
 class Brake(GhostieError):
     message = "this pull would remove {count} of {total} memories"
     hint = "look with `ghostie sync pull --dry-run`; if that is meant, `ghostie sync pull --yes`"

@@ -86,7 +86,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             len(sent),
             sum(len(each.sealed) for each in sent),
             tuple(unreadable),
-            notices,
+            notices + link.told(),
         )
 
 
@@ -100,7 +100,7 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         link.vault.refresh()
         fetched = fetch(link, dry_run=dry_run)
         gone = removals(link, fetched.versions)
-        alarms, notices = tuple(fetched.alarms), tuple(fetched.notices)
+        alarms, notices = tuple(fetched.alarms), (*fetched.notices, *link.told(keep=not dry_run))
         if dry_run:
             fresh = sum(not link.vault.index.has(version) for version in fetched.versions)
             return Pulled(TakenIn(), len(fetched.segments), fresh, gone, alarms, notices)

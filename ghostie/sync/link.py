@@ -22,11 +22,23 @@ from ghostie.errors import (
     StoreChanged,
     VaultBusy,
 )
+from ghostie.paths import Layout
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
+
+MOST_TRIED = 8  # key objects that are looked at beyond this vault's own: anybody may have put them there
+
+NEW_PASSPHRASE = (
+    "the vault's passphrase was changed on another device: a device that joins needs the new one; this one keeps its"
+    " own until `ghostie keys passwd` is run here, with the same new one"
+)
+RIVAL = (
+    "another vault was set up on the store, too: if a device of yours did that at the same moment as this one, `ghostie"
+    " sync setup --again` brings them together; if none did, it is of no matter"
+)
 
 
 class SyncBusy(VaultBusy):
@@ -82,6 +94,17 @@ def look(store: ObjectStore) -> Listing:
     return Listing(tuple(names), frozenset(slots), tuple(strays), size, names)
 
 
+@contextlib.contextmanager
+def alone(layout: Layout, patience: float = 5.0) -> Iterator[None]:
+    """Hold the sync lock, waiting up to *patience* seconds. Raises SyncBusy."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(files.locked(layout.sync_lock, patience))
+        except VaultBusy:
+            raise SyncBusy() from None
+        yield
+
+
 def reach(
     backend: str, options: Mapping[str, str], credentials: Mapping[str, str], watch: Watcher = ignore
 ) -> ObjectStore:
@@ -120,6 +143,7 @@ class Link:
         self.config = config
         self.watch = watch
         self.ledger = Ledger(vault.layout, vault.keys)
+        self._told: list[str] = []
         self._remembered = self._recalled()
         self._sleep = sleep
         self._pause = pause
@@ -128,22 +152,16 @@ class Link:
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
         """Hold the sync lock: one sync of a vault at a time; the writers' lock stays free meanwhile."""
-        try:
-            lock = files.locked(self.vault.layout.sync_lock, self._patience)
-            lock.__enter__()
-        except VaultBusy:
-            raise SyncBusy() from None
-        try:
+        with alone(self.vault.layout, self._patience):
             # another process may have synced since this one was opened
             self.ledger = Ledger(self.vault.layout, self.vault.keys)
             self.vault.device = load_device(self.vault.layout)
             self._sweep()
-            yield
-        finally:
+            self._told = []
             try:
-                self.remember()
+                yield
             finally:
-                lock.__exit__(None, None, None)
+                self.remember()
 
     def _recalled(self) -> bytes:
         """Give the store what it had to say the last time; return that."""
@@ -180,7 +198,8 @@ class Link:
         return look(self.store)
 
     def check_vault(self, listing: Listing) -> None:
-        """Raise StoreChanged unless the store holds the vault that this one was set up with."""
+        """Raise StoreChanged unless the store holds the vault that this one was set up with, and KeysRotated if a new
+        key was opened for it. What else is to be said of its key objects, `told` returns."""
         if not listing.slots:
             self.wait()
             listing = self.look()
@@ -189,23 +208,47 @@ class Link:
             return
         if not listing.names and not listing.slots:
             raise StoreChanged(why="it is empty")
+        keys = self.vault.keys
+        problem: KeysRotated | NewerFormat | None = None
         for digest in sorted(listing.slots):
-            with contextlib.suppress(NotFound, RefusedKeyFile):
+            try:
                 slot = keyring.parse(self.store.get(key_name(digest)))
-                if slot.vault.hex() == self.config.vault and slot.digest == digest:
-                    keys = self.vault.keys
-                    if slot.epoch > keys.current or slot.commitment != keys.id_of(slot.epoch):
-                        raise KeysRotated()
-                    # the passphrase was changed on another device
-                    self.config = replace(self.config, slot=digest)
-                    self.config.save(self.vault.layout)
-                    return
-        raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
+            except (NotFound, RefusedKeyFile):
+                continue
+            except NewerFormat as error:
+                problem = problem or error
+                continue
+            if slot.vault.hex() != self.config.vault or slot.digest != digest:
+                continue
+            if slot.epoch in keys.epochs and slot.commitment == keys.id_of(slot.epoch):
+                # the passphrase was changed on another device
+                self.config = replace(self.config, slot=digest)
+                self._tell(NEW_PASSPHRASE)
+                return
+            problem = KeysRotated()
+        raise problem or StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
 
     def _check_rivals(self, listing: Listing) -> None:
-        """Raise StoreChanged if another vault was set up there at the same moment, and is the one that stays."""
-        for digest in sorted(listing.slots - {self.config.slot}):
+        """Tell of another vault that was set up there at the same moment and would be the one that stays.
+
+        That is no reason to stop: without the passphrase, a key object that anybody may have put there looks the same.
+        """
+        for digest in sorted(listing.slots - {self.config.slot})[:MOST_TRIED]:
             with contextlib.suppress(NotFound, RefusedKeyFile, NewerFormat):
                 rival = keyring.parse(self.store.get(key_name(digest)))
                 if rival.digest == digest and rival.vault.hex() < self.config.vault:
-                    raise StoreChanged(why="another one was set up on it at the same moment, and that one stays")
+                    self._tell(RIVAL)
+                    return
+
+    def _tell(self, notice: str) -> None:
+        if notice not in self._told:
+            self._told.append(notice)
+
+    def told(self, *, keep: bool = True) -> tuple[str, ...]:
+        """Return what a person should hear of the store's key objects.
+
+        With *keep* a new passphrase is then known and not said again: only a push or a pull asks for that.
+        """
+        if keep and load_config(self.vault.layout).slot != self.config.slot:
+            self.config.save(self.vault.layout)
+        return tuple(self._told)

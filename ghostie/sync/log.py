@@ -233,14 +233,18 @@ class Ledger:
         """Note *segments* as taken in, with what they vouch for and who wrote them, durably."""
         segments = list(segments)
         for segment in segments:
-            for writer, (position, tip) in segment.seen.items():
-                if position > self.state.vouched.get(writer, (0, ""))[0]:
-                    self.state.vouched[writer] = (position, tip)
+            self.vouch(segment.seen)
             known = self.state.devices.get(segment.name.writer)
             if known is None or segment.time >= known.time:
                 self.state.devices[segment.name.writer] = Words(segment.device, segment.time)
         self.save()  # before the logs: a pull that is cut here must not forget what was vouched for
         self.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
+
+    def vouch(self, claims: Seen) -> None:
+        """Note, for `save`, that somebody who is trusted has taken in that much of each log."""
+        for writer, (position, tip) in claims.items():
+            if position > self.state.vouched.get(writer, (0, ""))[0]:
+                self.state.vouched[writer] = (position, tip)
 
     def forget_after(self, writer: str, position: int) -> None:
         """Drop what is known of the log of *writer* beyond *position*: those versions count as unpublished again."""

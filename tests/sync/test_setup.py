@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,22 +14,26 @@ import pytest
 from ghostie.backends.folder import FolderStore
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
+from ghostie.crypto import sodium
+from ghostie.crypto.sealing import Keys
 from ghostie.crypto.unlock import Sources
 from ghostie.errors import (
     ForeignVault,
+    NoMemory,
     NoPassphrase,
     NoVault,
     RefusedKeyFile,
     StoreChanged,
     StoreRefused,
     Unreachable,
+    VaultBusy,
     WrongKey,
 )
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import load_config
-from ghostie.sync.link import Link, look
+from ghostie.sync.link import MOST_TRIED, NEW_PASSPHRASE, RIVAL, Link, SyncBusy, alone, look
 from ghostie.sync.segment import key_name
 from ghostie.sync.setup import Place, SetUp, set_up
 from ghostie.sync.slots import note_new_key
@@ -217,7 +222,9 @@ def test_a_wrong_passphrase_for_the_devices_own_vault_stops_before_any_change_to
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Return every file below *folder* but the sync lock, which is empty and stays."""
+    paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if name != "sync/lock"}
 
 
 @pytest.mark.usefixtures("quick_kdf")
@@ -552,9 +559,7 @@ def test_two_devices_that_set_up_an_empty_store_at_once_end_in_one_vault(
     links = []
     for layout, done in ((layouts[0], outer), (layouts[1], inner[0])):
         link = link_of(done, store)
-        try:
-            engine.pull(link)
-        except StoreChanged:
+        if RIVAL in engine.pull(link, dry_run=True).notices:
             link = link_of(join(layout, store, again=True), store)
         links.append(link)
     settle(*links)
@@ -574,18 +579,154 @@ def slot_vault(store: ObjectStore) -> bytes:
 
 
 @pytest.mark.usefixtures("quick_kdf")
-def test_a_larger_vault_that_is_set_up_beside_ours_does_not_disturb_us(tmp_path: Path, store: FolderStore) -> None:
+def test_another_vault_that_is_set_up_beside_ours_does_not_disturb_us(tmp_path: Path, store: FolderStore) -> None:
     phone = link_of(join(new(tmp_path / "phone", "a"), store), store)
     later = key_file_after(phone.vault.keys.vault)
     store.write({key_name(later.digest): later.spelt()})
-    assert engine.push(phone).versions == 1
+    pushed = engine.push(phone)
+    assert (pushed.versions, pushed.notices) == (1, ())
     earlier = key_file_after(phone.vault.keys.vault, before=True)
     store.write({key_name(earlier.digest): earlier.spelt()})
     add(phone, "b")
-    with pytest.raises(StoreChanged, match="at the same moment"):
-        engine.push(phone)
+    pushed = engine.push(phone)
+    assert (pushed.versions, pushed.notices) == (1, (RIVAL,))
+    assert engine.pull(phone).notices == (RIVAL,)
+    for again in (False, True):  # the passphrase does not open it: it is not ours
+        done = join(phone.vault.layout, store, again=again)
+        assert (done.joined, done.vault.keys) == (True, phone.vault.keys)
+    late = link_of(join(Layout(tmp_path / "late"), store), store)
+    settle(late, phone)
+    assert in_step(late, phone)
+
+
+def planted(vault: bytes, epoch: int, number: int) -> keyring.KeyFile:
+    """Return a key file that says it is *vault*'s, made by somebody who has no key of it."""
+    keys = Keys(vault, {each: bytes([each, number]) * 16 for each in range(1, epoch + 1)})
+    return keyring.wrap(keys, THEIRS, keyring.FLOOR)
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_key_objects_that_nobody_of_the_vault_made_hold_nothing_up(tmp_path: Path, store: FolderStore) -> None:
+    phone = link_of(join(new(tmp_path / "phone", "a"), store), store)
+    engine.push(phone)
+    vault = phone.vault.keys.vault
+    false = [key_file_after(vault, before=True) for _ in range(3)]
+    false += [planted(vault, epoch, number) for epoch in (1, 2, 9) for number in (1, 2)][:4]
+    store.write({key_name(file.digest): file.spelt() for file in false})
+    store.write({key_name("f" * 32): b'{"format":"ghostie-key-2"}'})
+    laptop = link_of(join(Layout(tmp_path / "laptop"), store), store)
+    brings = link_of(
+        join(new(tmp_path / "brings", "b", passphrase=THEIRS), store, sources(THEIRS, of_the_store=MINE)), store
+    )
+    assert join(phone.vault.layout, store).vault.keys == phone.vault.keys
+    settle(phone, laptop, brings)
+    assert in_step(phone, laptop, brings)
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_smaller_vault_that_appears_while_one_is_set_up_is_joined_only_if_the_passphrase_opens_it(
+    tmp_path: Path,
+) -> None:
+    store = MemoryStore()
+    layout = new(tmp_path / "phone", "a")
+    mine = keyring.parse(layout.master_key.read_bytes())
+    false = key_file_after(mine.vault, before=True)
+    wire = Meanwhile(store, 2, lambda: store.write({key_name(false.digest): false.spelt()}))
+    done = join(layout, wire)
+    assert (done.joined, done.vault.keys.vault) == (False, mine.vault)
+    assert engine.push(link_of(done, store)).versions == 1
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_of_very_many_key_objects_only_some_are_tried(
+    tmp_path: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = keyring.parse(new(tmp_path / "phone", "a").master_key.read_bytes())
+    for _ in range(20):
+        false = key_file_after(file.vault)
+        store.write({key_name(false.digest): false.spelt()})
+    spent: list[bytes] = []
+    derive = sodium.argon2id
+
+    def counted(passphrase: bytes, salt: bytes, memory: int, passes: int) -> bytes:
+        spent.append(salt)
+        return derive(passphrase, salt, memory, passes)
+
+    monkeypatch.setattr(sodium, "argon2id", counted)
     with pytest.raises(ForeignVault):
-        join(phone.vault.layout, store, again=True)
+        join(Layout(tmp_path / "laptop"), store)
+    assert len(spent) == MOST_TRIED
+    assert not (tmp_path / "laptop").exists()
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_key_object_that_asks_for_more_memory_than_there_is_is_passed_over(
+    tmp_path: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = link_of(join(new(tmp_path / "phone", "a"), store), store)
+    greedy = key_file_after(phone.vault.keys.vault, before=True)
+    greedy = replace(greedy, cost=keyring.CEILING)
+    store.write({key_name(greedy.digest): greedy.spelt()})
+    derive = sodium.argon2id
+
+    def small(passphrase: bytes, salt: bytes, memory: int, passes: int) -> bytes:
+        if memory > keyring.FLOOR.memory:
+            raise NoMemory()
+        return derive(passphrase, salt, memory, passes)
+
+    monkeypatch.setattr(sodium, "argon2id", small)
+    assert join(Layout(tmp_path / "laptop"), store).joined
+    store.write({}, [key_name(phone.config.slot)])
+    with pytest.raises(NoMemory):
+        join(Layout(tmp_path / "late"), store)
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_setting_up_waits_for_a_sync_and_a_sync_for_setting_up(tmp_path: Path, store: FolderStore) -> None:
+    layout = new(tmp_path / "phone", "a")
+    link = link_of(join(layout, store), store)
+    with pytest.MonkeyPatch.context() as patience:
+        patience.setattr("ghostie.sync.setup.alone", lambda layout: alone(layout, patience=0.05))
+        with link.session(), pytest.raises(SyncBusy):
+            join(layout, store)
+    met: list[str] = []
+
+    def sync() -> None:
+        with pytest.raises(SyncBusy), alone(layout, patience=0.05):
+            raise AssertionError("it was free")
+        met.append("busy")
+
+    assert join(layout, Meanwhile(store, 1, sync)).joined
+    fresh = Layout(tmp_path / "fresh")
+
+    def slowly(prompt: str) -> str:
+        join(fresh, store, name="quicker")
+        return MINE
+
+    with pytest.raises(VaultBusy):
+        join(fresh, store, Sources(environ={}, ask=slowly), name="slower")
+    assert load_device(fresh).name == "quicker"
+    assert met == ["busy"]
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_the_other_devices_are_told_of_a_new_passphrase_once_and_by_a_sync(tmp_path: Path, store: FolderStore) -> None:
+    phone = link_of(join(new(tmp_path / "phone", "a"), store), store)
+    laptop = link_of(join(Layout(tmp_path / "laptop"), store), store)
+    tablet = link_of(join(Layout(tmp_path / "tablet"), store), store)
+    settle(phone, laptop, tablet)
+    note_new_key(phone.vault.layout, keyring.wrap(phone.vault.keys, "another passphrase", keyring.FLOOR))
+    assert engine.push(phone).notices == ()
+    survey.status(laptop, look=True)  # a look does not use it up
+    assert survey.verify(laptop) == []
+    laptop = linked(laptop.vault.layout, store)
+    assert engine.pull(laptop, dry_run=True).notices == (NEW_PASSPHRASE,)
+    assert engine.pull(linked(laptop.vault.layout, store)).notices == (NEW_PASSPHRASE,)
+    assert engine.pull(linked(laptop.vault.layout, store)).notices == ()
+    add(tablet, "b")
+    assert engine.push(tablet).notices == (NEW_PASSPHRASE,)
+    assert engine.pull(tablet).notices == ()
+    assert engine.pull(phone).notices == ()
 
 
 @pytest.mark.usefixtures("quick_kdf")
