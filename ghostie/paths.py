@@ -55,6 +55,10 @@ class Layout:
         return self.home / "operations.enc"
 
     @property
+    def filters(self) -> Path:
+        return self.home / "filters.enc"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys"
 

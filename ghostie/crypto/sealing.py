@@ -47,6 +47,7 @@ class Purpose(Enum):
     SYNC_STATE = (10, 64 << 20)
     CONFLICT = (11, 64 << 20)
     LOG = (12, 64 << 20)
+    FILTERS = (13, 1 << 20)
 
     def __init__(self, code: int, limit: int) -> None:
         self.code = code

@@ -16,6 +16,7 @@ from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
 from ghostie.sync.slots import PENDING, note_new_key
 from ghostie.vault.device import load_device
+from ghostie.vault.saved import reseal_filters
 from ghostie.vault.sealedlog import SealedLog
 from ghostie.vault.versions import VersionFiles
 
@@ -104,6 +105,7 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
         files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])
         files.remove_durably(layout.conflicts / name for name in files.names_in(layout.conflicts))
         reseal_credentials(layout, older, newer)
+        reseal_filters(layout, older, newer)
         if newer.vault == older.vault:
             _reseal_logs(layout, newer)
         else:

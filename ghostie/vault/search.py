@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from ghostie.paths import Layout
 
 FORMAT: Final = 1
 SAVE_FROM: Final = 64
+MANY: Final = 500  # from here on it is quicker to go through all texts than to look each up
 OPENING, CLOSING = "\x02", "\x03"
 
 _SCHEMA = """
@@ -123,6 +124,17 @@ class SearchIndex:
             (OPENING, CLOSING, expression, limit),
         )
         return [Hit(*row) for row in rows]
+
+    def texts(self, ids: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield each of memories *ids* that is known with its content."""
+        database = self._open()
+        of_one = "SELECT doc.id, text.content FROM doc JOIN text ON text.rowid = doc.rowid"
+        if len(ids) > MANY:
+            wanted = set(ids)
+            yield from (row for row in database.execute(of_one) if row[0] in wanted)
+        else:
+            for memory_id in ids:
+                yield from database.execute(f"{of_one} WHERE doc.id = ?", (memory_id,))
 
     def worth_saving(self) -> bool:
         return self._changes >= SAVE_FROM or (self._changes > 0 and not self._path.exists())

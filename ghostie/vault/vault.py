@@ -171,6 +171,22 @@ class Vault:
             self._settle([version.id for version in tombstones])
             return tombstones
 
+    def merge_into(self, prefix: str, into: str) -> Version:
+        """Merge the memory *prefix* into the memory *into*, and remove it: one operation. Return what *into* then says.
+
+        Raises as `edit`, or UsageError, IsRemoved or PrivacyDiffers.
+        """
+        from ghostie.vault.uniting import united
+
+        with self.changing("merge") as change:
+            gone, kept = self.find(prefix), self.find(into)
+            shown = self._shown(kept)
+            version = self._next(shown, kept.tips, united(shown, self._shown(gone)))
+            change(kept.id)
+            change(gone.id)
+            self.commit([*([version] if version is not None else []), self.tombstone(gone)])
+            return version or shown
+
     def restore(self, prefix: str, at: Version | None = None) -> Version:
         """Bring back a removed memory, or the fields of an older version *at* of one. Raises NotRemoved."""
         with self.changing("restore") as change:
@@ -338,16 +354,26 @@ class Vault:
 
     def search(self, query: str, limit: int = 20, *, every: bool = True, prefix: bool = False) -> list[Hit]:
         """Return the best *limit* memories that hold all words of *query* (with *every* false: any), best first."""
-        heads = {entry.id: entry.heads[0] for entry in self.index.entries() if not entry.deleted}
-        self._search.catch_up(heads, self.files.read_many)
-        hits = self._search.search(query, limit, every=every, prefix=prefix)
+        self.catch_up_search()
+        return self._search.search(query, limit, every=every, prefix=prefix)
+
+    def catch_up_search(self) -> None:
+        """Bring the full-text index up to date with the loaded index; keep it where that pays."""
+        self._search.catch_up(self.shown_heads(), self.files.read_many)
         if self._search.worth_saving():
             try:
                 with files.locked(self.layout.lock, patience=0):
                     self._search.save()
             except (VaultBusy, CannotWrite):
                 pass
-        return hits
+
+    def shown_heads(self) -> dict[str, str]:
+        """Return the hash of the version that is shown of each memory that is not removed, by its id."""
+        return {entry.id: entry.heads[0] for entry in self.index.entries() if not entry.deleted}
+
+    def texts(self, ids: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield each of memories *ids* with its content, as the full-text index had it when it last caught up."""
+        yield from self._search.texts(ids)
 
     # -- the write path ----------------------------------------------------------------------------------------------
 
