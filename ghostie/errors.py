@@ -123,6 +123,12 @@ class NoConflict(GhostieError):
     hint = "`ghostie sync conflict` lists the open ones"
 
 
+class AnotherSide(GhostieError):
+    exit_code = 3
+    message = "memory {id} has other sides than those that were shown"
+    hint = "nothing was changed; look again"
+
+
 class ImportIncomplete(GhostieError):
     message = "{bad} of {total} records were left out; the rest went in"
     hint = "each is named above with its file, line and reason"

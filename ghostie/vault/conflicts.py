@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Purpose, seal
-from ghostie.errors import Damaged, NoConflict
-from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, said
+from ghostie.errors import AnotherSide, Damaged, NoConflict
+from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, normal, said
 from ghostie.paths import VERSION_SUFFIX
 from ghostie.vault import merge
 from ghostie.vault.row import Entry
@@ -86,12 +86,29 @@ def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
     )
 
 
+def merged(vault: Vault, entry: Entry, conflict: Conflict) -> Record:
+    """Return the fields of the choice "merged": all that agrees, and in dispute both texts, else this device's."""
+    fields: Record = said(conflict.mine)
+    for other in conflict.others:
+        base = common_ground(vault, entry, conflict.mine, other)
+        fields = merge.joined(base, replace(conflict.mine, record=fields), other)
+    return fields
+
+
 def resolve(
-    vault: Vault, prefix: str, keep: str, *, edited: Callable[[Conflict], str] | None = None
+    vault: Vault,
+    prefix: str,
+    keep: str,
+    *,
+    edited: Callable[[Conflict], str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    seen: Collection[str] | None = None,
 ) -> tuple[Conflict, list[Version]]:
     """Settle a conflict as the person says; return it and the versions that were made.
 
-    *keep* is one of CHOICES; for "edit", *edited* returns the content that the person made of it. Raises NoConflict.
+    *keep* is one of CHOICES; for "edit", *edited* returns the content that the person made of it, and *fields* are
+    values that the person chose for single fields; all others are those of "merged". *seen* are the heads' hashes that
+    the person was shown. Raises NoConflict, AnotherSide where there are others by now, or as `Vault.edit`.
     """
     content = None
     if keep == "edit" and edited is not None:
@@ -100,8 +117,11 @@ def resolve(
     with vault.changing("resolve") as change:
         entry = vault.find(prefix)
         conflict = look(vault, entry)
+        if seen is not None and set(entry.heads) != set(seen):
+            raise AnotherSide(id=entry.id[:8])
         change(entry.id)
-        versions = [_resolution(vault, entry, conflict, keep, content)]
+        own = {**(fields or {}), **({"content": content} if content is not None else {})}
+        versions = [_resolution(vault, entry, conflict, keep, own)]
         if keep == "both":
             for other in conflict.others:
                 split = _split(vault, conflict, other)
@@ -113,18 +133,13 @@ def resolve(
         return conflict, versions
 
 
-def _resolution(vault: Vault, entry: Entry, conflict: Conflict, keep: str, content: str | None) -> Version:
+def _resolution(vault: Vault, entry: Entry, conflict: Conflict, keep: str, own: Mapping[str, Any]) -> Version:
     chosen = conflict.theirs if keep == "theirs" else conflict.mine
-    fields: Record = said(chosen)
     deleted = chosen.deleted
+    record: Record = said(chosen)
     if keep in ("merged", "edit"):
-        for other in conflict.others:
-            base = common_ground(vault, entry, conflict.mine, other)
-            fields = merge.joined(base, replace(conflict.mine, record=fields), other)
-        deleted = False
-        if content is not None:
-            fields["content"] = content
-    return make_version({**fields, "id": entry.id}, {**vault.sync_after(entry), "deleted": deleted})
+        record, deleted = normal({**merged(vault, entry, conflict), **own}), False
+    return make_version({**record, "id": entry.id}, {**vault.sync_after(entry), "deleted": deleted})
 
 
 def _split(vault: Vault, conflict: Conflict, other: Version) -> Version | None:

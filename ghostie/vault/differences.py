@@ -8,6 +8,7 @@ from typing import Any
 
 from ghostie import codec
 from ghostie.memory import DEFAULTS, Version
+from ghostie.vault.merge import comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,9 @@ def differences(before: Version | None, after: Version, *, context: int = 2) -> 
 
 
 def _lines(before: str, after: str, context: int) -> tuple[str, ...]:
-    return tuple(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context))[2:]
+    old, new = before.splitlines(), after.splitlines()
+    if not comparable(old, new):
+        # comparing them line by line would have no end: the one, then the other
+        head = f"@@ -1,{len(old)} +1,{len(new)} @@"
+        return (head, *(f"-{line}" for line in old), *(f"+{line}" for line in new))
+    return tuple(difflib.unified_diff(old, new, lineterm="", n=context))[2:]

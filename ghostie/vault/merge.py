@@ -336,16 +336,33 @@ def diff3(base: str, left: str, right: str) -> list[str | tuple[str, str, str]] 
     return [part for part in parts if part]
 
 
-def _hunks(before: list[str], after: list[str]) -> list[Hunk] | None:
+def comparable(before: list[str], after: list[str]) -> bool:
+    """Tell whether comparing two texts line by line has an end that a person would wait for."""
+    start, end = _same_ends(before, after)
+    pairs = _pairs(before[start : len(before) - end], after[start : len(after) - end])
+    return max(len(before), len(after)) <= MOST_LINES and pairs <= MOST_PAIRS
+
+
+def _same_ends(before: list[str], after: list[str]) -> tuple[int, int]:
+    """Return how many lines two texts have in common at the beginning, and beyond these at the end."""
     start, end = 0, 0
     most = min(len(before), len(after))
     while start < most and before[start] == after[start]:
         start += 1
     while end < most - start and before[-1 - end] == after[-1 - end]:
         end += 1
-    olds, news = before[start : len(before) - end], after[start : len(after) - end]
+    return start, end
+
+
+def _pairs(olds: list[str], news: list[str]) -> int:
     counted = Counter(news)
-    if sum(counted[line] for line in olds) > MOST_PAIRS:
+    return sum(counted[line] for line in olds)
+
+
+def _hunks(before: list[str], after: list[str]) -> list[Hunk] | None:
+    start, end = _same_ends(before, after)
+    olds, news = before[start : len(before) - end], after[start : len(after) - end]
+    if _pairs(olds, news) > MOST_PAIRS:
         return None
     matcher = SequenceMatcher(None, olds, news, autojunk=False)
     return [

@@ -7,6 +7,7 @@ import pytest
 from ghostie.errors import UnknownVersion
 from ghostie.memory import id_from
 from ghostie.vault.differences import Difference, differences
+from ghostie.vault.moments import change_after, change_before
 from ghostie.vault.query import Filter
 from ghostie.vault.vault import Vault
 
@@ -98,3 +99,36 @@ def test_a_number_that_python_takes_for_another_is_a_difference() -> None:
     before = made(ONE, content="x", context={"n": 1})
     after = made(ONE, [before], content="x", context={"n": True})
     assert [each.name for each in differences(before, after)] == ["context"]
+
+
+def test_texts_too_long_to_compare_are_told_one_after_the_other() -> None:
+    one = made(ONE, content="same\n" + "a\nb\n" * 500)
+    two = made(ONE, [one], content="other\n" + "b\na\n" * 500)
+    (changed,) = differences(one, two)
+    assert changed.lines[0] == "@@ -1,1001 +1,1001 @@"
+    assert list(changed.lines[1:]) == [f"-{line}" for line in str(changed.before).splitlines()] + [
+        f"+{line}" for line in str(changed.after).splitlines()
+    ]
+
+
+def test_the_past_is_walked_change_by_change(vault: Vault, clock: Clock) -> None:
+    one = vault.add("one")
+    clock.now += 60_000
+    vault.take_in([made(TWO, content="two", device="phone", at=clock.now)], "pull")
+    clock.now += 60_000
+    vault.edit_all([one.id, TWO], lambda version: {"category": "odd"})
+    now = clock()
+
+    last = change_before(vault, now)
+    assert last is not None
+    assert (set(last.ids), last.devices) == ({one.id, TWO}, ("laptop",))
+    before = change_before(vault, last.first - 1)
+    assert before is not None
+    assert (before.ids, before.devices) == ((TWO,), ("phone",))
+    first = change_before(vault, before.first - 1)
+    assert first is not None
+    assert first.ids == (one.id,)
+    assert change_before(vault, first.first - 1) is None
+    assert at(vault, last.first - 1) == {one.id: "one", TWO: "two"}
+    assert change_after(vault, first.last) == before
+    assert change_after(vault, last.last) is None

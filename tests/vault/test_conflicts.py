@@ -6,7 +6,7 @@ import pytest
 
 from ghostie import codec
 from ghostie.crypto.sealing import Purpose, unseal
-from ghostie.errors import Damaged, InConflict, NoConflict
+from ghostie.errors import AnotherSide, BadMemory, Damaged, InConflict, NoConflict
 from ghostie.memory import Version
 from ghostie.vault import conflicts
 from ghostie.vault.vault import Vault
@@ -114,6 +114,34 @@ def test_the_editor_is_shown_both_sides(vault: Vault) -> None:
 
     conflicts.resolve(vault, ID, "edit", edited=editor)
     assert seen == ["top\n<<<<<<< mine\nMINE\n=======\nTHEIRS\n>>>>>>> theirs\n"]
+
+
+def test_single_fields_are_settled_as_the_person_says_and_the_others_are_merged(vault: Vault) -> None:
+    open_conflict(vault)
+    conflicts.resolve(vault, ID, "merged", fields={"content": "mine, and theirs", "tags": ["b", "a"]})
+    after = shown(vault, ID)
+    assert [after.field(name) for name in ("content", "tags", "category")] == ["mine, and theirs", ["a", "b"], "net"]
+    assert not entry_of(vault, ID).in_conflict
+
+
+def test_a_field_that_cannot_be_is_refused_and_the_conflict_stays(vault: Vault) -> None:
+    open_conflict(vault)
+    with pytest.raises(BadMemory):
+        conflicts.resolve(vault, ID, "merged", fields={"category": "two\nlines"})
+    assert entry_of(vault, ID).in_conflict
+
+
+def test_a_side_that_the_person_has_not_seen_is_not_settled_with_the_others(vault: Vault) -> None:
+    here, there = open_conflict(vault)
+    seen = [here.hash, there.hash]
+    first = next(version for version in versions_of(vault, ID) if not version.parents)
+    third = made(ID, [first], content="top\nTHIRD\n", device="tablet", at=there.modified + 5)
+    vault.take_in([third], "pull")
+    with pytest.raises(AnotherSide):
+        conflicts.resolve(vault, ID, "mine", seen=seen)
+    assert set(entry_of(vault, ID).heads) == {*seen, third.hash}
+    conflicts.resolve(vault, ID, "mine", seen=[*seen, third.hash])
+    assert contents(vault)[ID] == "top\nMINE\n"
 
 
 def test_a_memory_without_a_conflict_has_none_to_settle(vault: Vault) -> None:
