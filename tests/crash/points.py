@@ -7,18 +7,13 @@ for every point, with all that was wrong there.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-from ghostie.errors import GhostieError
 from ghostie.memory import Version, derived_id
 from ghostie.paths import Layout
 from ghostie.vault import conflicts
@@ -26,6 +21,7 @@ from ghostie.vault.device import Device
 from ghostie.vault.vault import Vault
 
 from ..vault.house import KEYS, Clock, every_version, made, new_vault, picture, rebuilt, salts, temporaries
+from .cutting import Report, attempt, every_point
 from .wires import Wires
 
 NOW = 1_760_000_000_000
@@ -172,43 +168,7 @@ def ends_of(source: Path, work: Path, operation: Operation) -> Ends:
     return Ends(before, state(whole), known, every_version(whole), operations)
 
 
-def attempt(home: Path, operation: Operation, wires: Wires) -> dict[str, Any]:
-    """Do it in a process of its own, with *wires* in place; return what that process had to say before it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        report: dict[str, Any] = {"done": False, "clean": True, "problems": []}
-        try:
-            wires.install()
-            vault = opened(home, iter([NEW]))
-            try:
-                operation.act(vault)
-                report["done"] = True
-            except GhostieError as error:
-                report["error"] = f"{type(error).__name__}: {error}"
-            if wires.mode == "full for good":
-                report["reads"] = state(opened(home))
-                opened(home).search("memory")
-            if wires.mode == "power":
-                wires.lose()
-        except BaseException:
-            report["problems"].append(traceback.format_exc())
-        report["tripped"], report["calls"] = wires.tripped, wires.calls
-        os.write(writing, json.dumps(report).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return {"done": False, "tripped": True, "problems": []}
-    report = json.loads(said)
-    return report
-
-
-def problems_after(home: Path, operation: Operation, ends: Ends, report: dict[str, Any]) -> Iterator[str]:
+def problems_after(home: Path, operation: Operation, ends: Ends, report: Report) -> Iterator[str]:
     """Yield all that is wrong with the vault that an attempt left, as its next user would meet it."""
     vault = opened(home)
     there = every_version(vault)
@@ -273,26 +233,27 @@ def problems_with_the_next_change(vault: Vault) -> Iterator[str]:
         yield "after the next change the index does not agree with the files"
 
 
-def run(name: str, mode: str, folder: Path) -> Iterator[dict[str, Any]]:
+def run(name: str, mode: str, folder: Path) -> Iterator[Report]:
     operation = OPERATIONS[name]
     source = folder / "template"
     template(source, operation)
     ends = ends_of(source, folder / "whole", operation)
-    for point in count(1):
-        home, stash = folder / str(point), folder / f"{point}.stash"
-        shutil.copytree(source, home)
-        stash.mkdir()
-        report = attempt(home, operation, Wires(mode, point, stash))
+
+    def cut(home: Path, wires: Wires) -> Report:
+        def read(report: Report) -> None:
+            if wires.mode == "full for good":
+                report["reads"] = state(opened(home))
+                opened(home).search("memory")
+
+        report = attempt(wires, lambda: opened(home, iter([NEW])), operation.act, read)
         problems = report["problems"] or list(problems_after(home, operation, ends, report))
         if "reads" in report:
             seen = {memory_id: [tuple(side) for side in sides] for memory_id, sides in report["reads"].items()}
             if any(seen.get(each) != ends.before[each] for each in ends.before if each not in operation.touches):
                 problems.append("reading on a full disk shows something else")
-        yield {**report, "point": point, "problems": problems}
-        shutil.rmtree(home)
-        shutil.rmtree(stash)
-        if not report["tripped"]:
-            return
+        return {**report, "problems": problems}
+
+    yield from every_point(source, mode, folder, cut)
 
 
 if __name__ == "__main__":

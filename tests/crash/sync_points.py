@@ -9,16 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 from ghostie.backends.folder import FolderStore
 from ghostie.crypto import keys as keyring
@@ -37,6 +32,7 @@ from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
 
 from ..sync.world import Wire, World, add, every_version, picture, settle, sync
+from .cutting import Report, attempt, every_point
 from .wires import Wires
 
 KEYS, OTHERS = first_epoch(bytes(range(32))), first_epoch(bytes(range(32, 64)))
@@ -181,39 +177,6 @@ OPERATIONS = {
 # -- cutting off, and looking ---------------------------------------------------------------------------------------
 
 
-def attempt(root: Path, operation: Operation, wires: Wires) -> dict[str, Any]:
-    """Do it in a process of its own, with *wires* in place; return what that process had to say before it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        report: dict[str, Any] = {"done": False, "problems": []}
-        try:
-            world = world_at(root)
-            wires.install()
-            try:
-                operation.act(world)
-                report["done"] = True
-            except GhostieError as error:
-                report["error"] = f"{type(error).__name__}: {error}"
-            if wires.mode == "power":
-                wires.lose()
-        except BaseException:
-            report["problems"].append(traceback.format_exc())
-        report["tripped"] = wires.tripped
-        os.write(writing, json.dumps(report).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return {"done": False, "tripped": True, "problems": []}
-    found: dict[str, Any] = json.loads(said)
-    return found
-
-
 def acknowledged(world: World, operation: Operation) -> set[str]:
     """Return the hashes of all versions that are on a device or on the store."""
     known = {version.hash for name in operation.devices[:2] for version in every_version(device(world, name))}
@@ -259,7 +222,7 @@ def problems_after(world: World, operation: Operation, before: set[str], whole: 
         yield f"it ends otherwise than when nothing is cut: {sorted(end[0] ^ whole[0])}"
 
 
-def run(name: str, mode: str, folder: Path) -> Iterator[dict[str, Any]]:
+def run(name: str, mode: str, folder: Path) -> Iterator[Report]:
     operation = OPERATIONS[name]
     source = folder / "template"
     (source / "store").mkdir(parents=True)
@@ -269,17 +232,13 @@ def run(name: str, mode: str, folder: Path) -> Iterator[dict[str, Any]]:
     world = world_at(folder / "whole")
     operation.act(world)
     whole = in_the_end(world, operation)
-    for point in count(1):
-        root, stash = folder / str(point), folder / f"{point}.stash"
-        shutil.copytree(source, root)
-        stash.mkdir()
-        report = attempt(root, operation, Wires(mode, point, stash))
+
+    def cut(root: Path, wires: Wires) -> Report:
+        report = attempt(wires, lambda: world_at(root), operation.act, lambda report: None)
         problems = report["problems"] or list(problems_after(world_at(root), operation, before, whole))
-        yield {**report, "point": point, "problems": problems}
-        shutil.rmtree(root)
-        shutil.rmtree(stash)
-        if not report["tripped"]:
-            return
+        return {**report, "problems": problems}
+
+    yield from every_point(source, mode, folder, cut)
 
 
 def quick(passphrase: bytes, salt: bytes, memory: int, passes: int) -> bytes:
