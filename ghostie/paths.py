@@ -97,6 +97,24 @@ class Layout:
         return self.sync / "sync_state.json"
 
     @property
+    def runs(self) -> Path:
+        """How the syncs went since the last good one; `runs_log` has a line for each."""
+        return self.sync / "runs.json"
+
+    @property
+    def runs_log(self) -> Path:
+        return self.sync / "runs.log"
+
+    @property
+    def runs_lock(self) -> Path:
+        return self.sync / "runs.lock"
+
+    @property
+    def job(self) -> Path:
+        """What Android runs, where syncs are scheduled there."""
+        return self.sync / "job.sh"
+
+    @property
     def logs(self) -> Path:
         return self.sync / "logs"
 
@@ -135,10 +153,14 @@ class Layout:
     def worksheet(self, memory_id: str) -> Path:
         return self.conflicts / f"{memory_id}{VERSION_SUFFIX}"
 
+    @property
+    def name(self) -> str:
+        """A short name for this vault among those of this user, from where it is: 16 hex digits."""
+        return hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
+
     def agent_socket(self) -> Path:
         """Return the agent's socket: short whatever the home is called, for the kernel's limit is 107 bytes."""
-        name = hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
-        return runtime_folder() / f"{name}.sock"
+        return runtime_folder() / f"{self.name}.sock"
 
 
 def is_stem(name: str) -> bool:

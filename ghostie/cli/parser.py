@@ -285,6 +285,38 @@ def _pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="also if it would remove many memories")
 
 
+def _run(parser: argparse.ArgumentParser) -> None:
+    _pull(parser)
+    parser.add_argument(
+        "--scheduled",
+        type=_count,
+        nargs="?",
+        const=0,
+        metavar="SECONDS",
+        help="as `sync auto` does it: asks nothing, has a time limit, tells only of failures; waits up to SECONDS",
+    )
+
+
+def _auto(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("off", "status"), help="end it, or show how it goes (default)")
+    parser.add_argument("--every", metavar="TIME", help="sync so often from now on: 15m, 1h, 1d")
+    parser.add_argument(
+        "--with",
+        dest="with_",
+        choices=("systemd", "cron", "android"),
+        help="by a systemd user timer, cron, or an Android job (default: what is here)",
+    )
+    parser.add_argument(
+        "--network", choices=("any", "unmetered"), help="on what network (default: unmetered on Android, else any)"
+    )
+    parser.add_argument(
+        "--power",
+        choices=("any", "not-low", "charging"),
+        help="on what power (default: not while the battery is low on Android, else any)",
+    )
+    parser.add_argument("--anyway", action="store_true", help="also where only `ghostie unlock` opens the vault")
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="do not look at the store")
 
@@ -356,7 +388,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", _setup),
     Command("sync push", "send what the store does not have", "sync:push", _dry_run),
     Command("sync pull", "take in what other devices sent", "sync:pull", _pull),
-    Command("sync run", "pull, then push", "sync:run", _pull),
+    Command("sync run", "pull, then push", "sync:run", _run),
+    Command("sync auto", "sync by itself, every so often", "automatic:auto", _auto),
     Command("sync status", "show where this device stands", "sync:status", _status),
     Command("sync conflict", "list conflicts, show one, or resolve it", "sync:conflict", _conflict),
     Command("sync devices", "list the devices of this vault", "sync:devices", _devices),

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ghostie import text
+from ghostie.cli.automatic import failing, tell_failing
 from ghostie.cli.memories import print_diff, print_each, rows
 from ghostie.cli.output import Output
 from ghostie.cli.session import edited, layout_of, open_, sources_of
@@ -64,9 +65,11 @@ def setup(args: argparse.Namespace, out: Output) -> None:
 
 def push(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync import engine
+    from ghostie.sync.runs import recorded
 
     link = _link(args, out)
-    done = engine.push(link, dry_run=args.dry_run)
+    with recorded(link.vault.layout, dry_run=args.dry_run) as moved:
+        done = moved.pushed(engine.push(link, dry_run=args.dry_run))
     if out.json:
         out.document(_pushed(done, args.dry_run))
     else:
@@ -75,9 +78,11 @@ def push(args: argparse.Namespace, out: Output) -> None:
 
 def pull(args: argparse.Namespace, out: Output) -> int:
     from ghostie.sync import engine
+    from ghostie.sync.runs import recorded
 
     link = _link(args, out)
-    done = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
+    with recorded(link.vault.layout, dry_run=args.dry_run) as moved:
+        done = moved.pulled(engine.pull(link, dry_run=args.dry_run, yes=args.yes))
     if out.json:
         out.document(_pulled(done, args.dry_run))
     else:
@@ -87,10 +92,16 @@ def pull(args: argparse.Namespace, out: Output) -> int:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     from ghostie.sync import engine
+    from ghostie.sync.runs import recorded
 
+    if args.scheduled is not None:
+        from ghostie.cli.automatic import scheduled
+
+        return scheduled(args, out)
     link = _link(args, out)
-    pulled = engine.pull(link, dry_run=args.dry_run, yes=args.yes)
-    pushed = engine.push(link, dry_run=args.dry_run)
+    with recorded(link.vault.layout, dry_run=args.dry_run) as moved:
+        pulled = moved.pulled(engine.pull(link, dry_run=args.dry_run, yes=args.yes))
+        pushed = moved.pushed(engine.push(link, dry_run=args.dry_run))
     if out.json:
         out.document({"pulled": _pulled(pulled, args.dry_run), "pushed": _pushed(pushed, args.dry_run)})
     else:
@@ -225,6 +236,7 @@ def status(args: argparse.Namespace, out: Output) -> int:
                 "bytes": found.size,
                 "last_pull": _stamp(found.pulled),
                 "last_push": _stamp(found.pushed),
+                **failing(link.vault.layout),
             }
         )
     else:
@@ -262,6 +274,7 @@ def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) 
             + f", {text.plural(found.objects or 0, 'object')}, {text.size(found.size or 0)}"
         )
     out.line(f"last sync  pulled {_ago(found.pulled, now)}, pushed {_ago(found.pushed, now)}")
+    tell_failing(out, link.vault.layout, now)
     if found.conflicts:
         out.line(f"conflicts  {len(found.conflicts)} · `ghostie sync conflict`")
     for alarm in found.alarms:

@@ -111,6 +111,28 @@ def unwrap_with(file: KeyFile, sources: Sources) -> Keys:
     return keys.unwrap(file, sources.passphrase())
 
 
+def unattended(file: KeyFile, sources: Sources) -> str | None:
+    """Return the source that opens *file* where nobody is there: "file", "keyring" or "command"; None if none is set.
+
+    The agent does not count, for it forgets, nor does GHOSTIE_PASSPHRASE, which a scheduled run does not have. Raises
+    WrongKey or PassphraseSource if what is set does not open it, or shows the passphrase.
+    """
+    if sources.file is not None:
+        keys.unwrap(file, _from_file(sources.file))
+        return "file"
+    if kept := _from_keyring(file.vault.hex()):
+        with contextlib.suppress(WrongKey):
+            keys.unwrap(file, kept)
+            return "keyring"
+    if command := sources.environ.get("GHOSTIE_PASSPHRASE_COMMAND"):
+        passphrase = _from_command(command, sources.environ)
+        keys.unwrap(file, passphrase)
+        if passphrase in command:
+            raise PassphraseSource(source="GHOSTIE_PASSPHRASE_COMMAND", why="the command itself shows it")
+        return "command"
+    return None
+
+
 def remember_in_keyring(file: KeyFile, passphrase: str) -> bool:
     """Keep *passphrase* in the desktop keyring, where the extra `keyring` is installed; return whether it was kept."""
     try:

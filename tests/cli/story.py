@@ -43,6 +43,7 @@ PULLED = {
     "dry_run",
 }
 DEVICE = {"writer", "name", "this", "last_word", "position", "on_store", "behind"}
+FAILING = {"last_good", "failures", "failing_since", "failure"}
 CONFLICT = {"id", "fields", "base", "mine", "theirs"}
 NUMBERS = {
     "memories",
@@ -129,8 +130,13 @@ def lines(pair: Scene) -> dict[str, Line]:
                 "bytes",
                 "last_pull",
                 "last_push",
+                *FAILING,
             },
             code=3,
+        ),
+        "sync auto": Line(
+            ("sync", "auto"),
+            {"installed", "active", "every", "key", "network", "power", "last_run", "log", *FAILING},
         ),
         "sync conflict": Line(("sync", "conflict"), CONFLICT, many=True, code=3),
         "sync devices": Line(("sync", "devices"), DEVICE, many=True),
