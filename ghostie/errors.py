@@ -343,8 +343,14 @@ class InvitationExpired(GhostieError):
 
 class InvitationPassphrase(GhostieError):
     exit_code = 12
-    message = "this passphrase does not open the invitation"
-    hint = "it is the vault's passphrase, as the device had it that made the invitation"
+    message = "the passphrase does not open this invitation"
+    hint = "it takes the vault's passphrase of the time when it was made"
+
+
+class NotTheStores(GhostieError):
+    exit_code = 12
+    message = "this passphrase does not open the vault's key object on the store"
+    hint = "it was changed on another device: give that one, or run `ghostie keys passwd` here with it and sync"
 
 
 class InvitationOutdated(GhostieError):

@@ -53,7 +53,7 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import agent
     from ghostie.crypto.unlock import read_key_file, unwrap_with
 
-    seconds = _seconds(args.duration)
+    seconds = seconds_in(args.duration)
     layout = layout_of(args)
     keys = unwrap_with(read_key_file(layout), sources_of(args))
     agent.start(layout.agent_socket(), keys, seconds)
@@ -63,7 +63,8 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
         out.note(f"unlocked for {args.duration} · `ghostie lock` ends it sooner")
 
 
-def _seconds(duration: str) -> int:
+def seconds_in(duration: str) -> int:
+    """Return the seconds in a length of time as people write it: 30min, 8h, 2d. Raises UsageError."""
     found = re.fullmatch(r"(\d{1,6})\s*(s|min|h|d)", duration.strip())
     if not found or int(found[1]) == 0:
         raise UsageError(f"{duration[:20]!r} is not a length of time", "say it as 30min, 8h or 2d")

@@ -98,6 +98,13 @@ class Output:
         """Tell a person what they must know to go on, quiet or not."""
         self._tell(text.safe(words))
 
+    def picture(self, lines: Sequence[str]) -> None:
+        """Show *lines* of blocks as they are: light on dark, whatever colours the terminal has."""
+        self.flush()
+        coloured = sys.stderr.isatty() and not self.dumb and not os.environ.get("NO_COLOR")
+        for line in lines:
+            sys.stderr.write(f"\x1b[97;40m{line}\x1b[0m\n" if coloured else f"{line}\n")
+
     def watch(self, news: Progress | Pause) -> None:
         """Show how far a sync is, or why it waits."""
         from ghostie.backends.retry import Pause

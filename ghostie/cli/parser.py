@@ -244,6 +244,14 @@ def _words(parser: argparse.ArgumentParser) -> None:
     _passwd(parser)
 
 
+def _store_passphrase(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store-passphrase-file",
+        metavar="FILE",
+        help="the passphrase of the vault on the store, where it is another than this device's",
+    )
+
+
 def _setup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", choices=("folder", "s3", "gist"), help="what kind of store (default: as before, else folder)"
@@ -272,12 +280,33 @@ def _setup(parser: argparse.ArgumentParser) -> None:
         "--client-id", metavar="ID", help="gist: sign in by a code, with the app of this id (GHOSTIE_GIST_CLIENT_ID)"
     )
     parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
-    parser.add_argument(
-        "--store-passphrase-file",
-        metavar="FILE",
-        help="the passphrase of the vault on the store, where it is another than this device's",
-    )
+    _store_passphrase(parser)
     parser.add_argument("--again", action="store_true", help="the store was moved or emptied on purpose")
+
+
+def _invite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--valid", metavar="TIME", default="1d", help="for how long: 30min, 8h, 2d; at most 30d (default: 1d)"
+    )
+    parser.add_argument("--qr", action="store_true", help="a QR code, too, also where it may not fit")
+    _store_passphrase(parser)
+
+
+def _join(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "code",
+        metavar="CODE",
+        nargs="?",
+        help="what `sync invite` showed; - reads standard input; without it, a prompt. In a command line others who"
+        " use this machine can see it, and the shell's history keeps it",
+    )
+    parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
+    parser.add_argument("--path", metavar="DIR", help="folder: where the folder is on this device")
+    parser.add_argument("--proxy", metavar="URL", help="s3, gist: go through this proxy, and through no other")
+    parser.add_argument(
+        "--authorities", metavar="FILE", help="s3, gist: certificates to trust in place of the usual ones"
+    )
+    _store_passphrase(parser)
 
 
 def _pull(parser: argparse.ArgumentParser) -> None:
@@ -386,6 +415,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("import", "bring in memories from files; importing twice adds nothing", "exchange:import_", _import),
     Command("export", "write memories, in the clear, as `import` reads them", "exchange:export", _export),
     Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", _setup),
+    Command("sync invite", "show a code by which another device joins", "pairing:invite", _invite),
+    Command("sync join", "join by the code that another device showed", "pairing:join", _join),
     Command("sync push", "send what the store does not have", "sync:push", _dry_run),
     Command("sync pull", "take in what other devices sent", "sync:pull", _pull),
     Command("sync run", "pull, then push", "sync:run", _run),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ghostie.sync.engine import Pulled, Pushed
     from ghostie.sync.link import Link
     from ghostie.sync.log import Alarm
+    from ghostie.sync.setup import Place, SetUp
     from ghostie.sync.survey import DeviceLine, Status
     from ghostie.vault import Vault
     from ghostie.vault.conflicts import Conflict
@@ -34,6 +35,11 @@ def setup(args: argparse.Namespace, out: Output) -> None:
 
     place = try_out(*described(args, out), out.watch)
     done = set_up(layout_of(args), place, sources_of(args), device_name=args.device_name, again=args.again)
+    tell_set_up(out, place, done)
+
+
+def tell_set_up(out: Output, place: Place, done: SetUp) -> None:
+    """Tell what a setup came to."""
     if out.json:
         out.document(
             {

@@ -221,12 +221,18 @@ def unchain(file: KeyFile, master: bytes) -> Keys:
     return Keys(file.vault, epochs)
 
 
-def _wrapping(vault: bytes, epoch: int, passphrase: str, cost: Cost, salt: bytes) -> Keys:
+def derive(passphrase: str, salt: bytes, cost: Cost) -> bytes:
+    """Return the 32 bytes that *passphrase* comes to. Raises PassphraseSource, NoMemory, or RefusedKeyFile."""
+    check_cost(cost)
     try:
         spelt = unicodedata.normalize("NFC", passphrase).encode()
     except UnicodeEncodeError:  # bytes that were no text, as Python shows what came in by the environment
         raise PassphraseSource(source="the terminal or the environment", why="it is not UTF-8 text") from None
-    return Keys(vault, {epoch: sodium.argon2id(spelt, salt, cost.memory, cost.passes)})
+    return sodium.argon2id(spelt, salt, cost.memory, cost.passes)
+
+
+def _wrapping(vault: bytes, epoch: int, passphrase: str, cost: Cost, salt: bytes) -> Keys:
+    return Keys(vault, {epoch: derive(passphrase, salt, cost)})
 
 
 def _terms(cost: Cost, salt: bytes) -> tuple[bytes, ...]:

@@ -71,11 +71,11 @@ class Sources:
         keys.check_passphrase(passphrase)
         return passphrase
 
-    def store_passphrase(self) -> str:
+    def store_passphrase(self, prompt: str = "passphrase of the vault on the store: ") -> str:
         """Return the passphrase of the vault on the store, which may be another than this device's. As `passphrase`."""
         if self.store_file is not None:
             return _from_file(self.store_file)
-        return self._store or self.passphrase("passphrase of the vault on the store: ")
+        return self._store or self.passphrase(prompt)
 
     def first_passphrase(self) -> str:
         """Return the passphrase for a vault that is about to be made. Raises as `new_passphrase`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,19 @@ def laptop(world: World) -> Link:
 @pytest.fixture
 def tablet(world: World) -> Link:
     return world.device("tablet")
+
+
+@pytest.fixture
+def quick_kdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive keys at once: what is tested here is the order of things, and Argon2id has tests of its own."""
+
+    def quick(passphrase: bytes, salt: bytes, memory: int, passes: int) -> bytes:
+        return hashlib.blake2b(passphrase, salt=salt[:16], digest_size=32).digest()
+
+    monkeypatch.setattr("ghostie.crypto.sodium.argon2id", quick)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    (tmp_path / "store").mkdir()
+    return FolderStore(tmp_path / "store")

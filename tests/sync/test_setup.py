@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,71 +34,16 @@ from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import load_config
 from ghostie.sync.link import MOST_TRIED, NEW_PASSPHRASE, RIVAL, Link, SyncBusy, alone, look
 from ghostie.sync.segment import key_name
-from ghostie.sync.setup import Place, SetUp, set_up
+from ghostie.sync.setup import SetUp
 from ghostie.sync.slots import note_new_key
 from ghostie.vault.device import load_device
-from ghostie.vault.opening import create_vault, open_vault
+from ghostie.vault.opening import open_vault
 from ghostie.vault.vault import Vault
 from tests.conformance.memorystore import MemoryStore
 
+from .joining import MINE, THEIRS, join, link_of, linked, new, sources
 from .power import PowerCut, at_every_cut, cut_before
 from .world import Wire, add, contents, every_version, everything, hashes, in_conflict, in_step, settle
-
-MINE, THEIRS = "correct horse battery", "staple of another kind"
-
-
-@pytest.fixture
-def quick_kdf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive keys at once: what is tested here is the order of things, and Argon2id has tests of its own."""
-
-    def quick(passphrase: bytes, salt: bytes, memory: int, passes: int) -> bytes:
-        return hashlib.blake2b(passphrase, salt=salt[:16], digest_size=32).digest()
-
-    monkeypatch.setattr("ghostie.crypto.sodium.argon2id", quick)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    (tmp_path / "store").mkdir()
-    return FolderStore(tmp_path / "store")
-
-
-def sources(passphrase: str | None = MINE, of_the_store: str | None = None) -> Sources:
-    environ = {"GHOSTIE_PASSPHRASE": passphrase, "GHOSTIE_STORE_PASSPHRASE": of_the_store}
-    return Sources(environ={name: value for name, value in environ.items() if value is not None})
-
-
-def new(home: Path, *said: str, passphrase: str = MINE) -> Layout:
-    """Make a vault with memories that say *said*."""
-    vault = create_vault(home, passphrase=passphrase, device_name=home.name, cost=keyring.FLOOR)
-    for each in said:
-        vault.add(each)
-    return vault.layout
-
-
-def join(
-    layout: Layout,
-    store: ObjectStore,
-    with_: Sources | None = None,
-    *,
-    options: Mapping[str, str] | None = None,
-    again: bool = False,
-    name: str | None = None,
-) -> SetUp:
-    place = Place("folder", options or {"path": "the store"}, store)
-    return set_up(layout, place, with_ or sources(), again=again, device_name=name)
-
-
-def link_of(done: SetUp, store: ObjectStore) -> Link:
-    return Link(done.vault, store, done.config, sleep=lambda _: None)
-
-
-def linked(layout: Layout, store: ObjectStore, passphrase: str = MINE) -> Link:
-    """Return the device at *layout* as a process that starts would open it."""
-    vault = open_vault(layout.home, passphrase=passphrase)
-    vault.refresh()
-    return Link(vault, store, load_config(layout), sleep=lambda _: None)
-
 
 # -- creating ---------------------------------------------------------------------------------------------------------
 

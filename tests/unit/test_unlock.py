@@ -265,7 +265,7 @@ def test_a_file_that_has_none_says_so(tmp_path: Path, content: bytes | None, why
         path.write_bytes(content)
     for attempt in (
         Sources(file=path, environ={}).passphrase,
-        Sources(store_file=path, environ={}).store_passphrase,
+        lambda: Sources(store_file=path, environ={}).store_passphrase(),
         lambda: Sources(environ={}).new_passphrase(path),
     ):
         with pytest.raises(PassphraseSource, match=why) as refused:
