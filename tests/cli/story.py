@@ -42,6 +42,7 @@ PULLED = {
     "notices",
     "dry_run",
 }
+SET_UP = {"backend", "create_only", "joined", "brought", "vault", "device", "writer"}
 DEVICE = {"writer", "name", "this", "last_word", "position", "on_store", "behind"}
 FAILING = {"last_good", "failures", "failing_since", "failure"}
 CONFLICT = {"id", "fields", "base", "mine", "theirs"}
@@ -92,6 +93,7 @@ def lines(pair: Scene) -> dict[str, Line]:
     (folder / "words").write_text(" ".join(words))
     secret = ("--passphrase-file", str(folder / "passphrase"))
     new = ("--new-passphrase-file", str(folder / "passphrase"))
+    code = laptop.ok("sync", "invite", *secret).out.strip()
     empty = laptop.scratch / "another"
     return {
         "init": Line(("init", "--home", str(empty), *secret), {"home", "device", "vault"}),
@@ -110,8 +112,10 @@ def lines(pair: Scene) -> dict[str, Line]:
         "export": Line(("export",), RECORD, many=True),
         "sync setup": Line(
             ("sync", "setup", "--backend", "folder", "--path", str(pair.store)),
-            {"backend", "joined", "brought", "vault", "device", "writer"},
+            SET_UP,
         ),
+        "sync invite": Line(("sync", "invite", *secret), {"code", "until", "logs", "credentials"}),
+        "sync join": Line(("sync", "join", code, *secret), SET_UP),
         "sync push": Line(("sync", "push"), PUSHED),
         "sync pull": Line(("sync", "pull"), PULLED, code=3),
         "sync run": Line(("sync", "run"), {"pulled", "pushed"}, code=3),
