@@ -263,11 +263,12 @@ def test_a_file_that_has_none_says_so(tmp_path: Path, content: bytes | None, why
     path = tmp_path / "passphrase"
     if content is not None:
         path.write_bytes(content)
-    for attempt in (
-        Sources(file=path, environ={}).passphrase,
+    attempts: list[Callable[[], str]] = [
+        lambda: Sources(file=path, environ={}).passphrase(),
         lambda: Sources(store_file=path, environ={}).store_passphrase(),
         lambda: Sources(environ={}).new_passphrase(path),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(PassphraseSource, match=why) as refused:
             attempt()
         assert str(path) in str(refused.value)
