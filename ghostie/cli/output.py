@@ -35,6 +35,10 @@ class Output:
         # lines are cut to a terminal's width; what goes into a file or a pipe is whole, unless COLUMNS says otherwise
         self.width = columns() if self.terminal or os.environ.get("COLUMNS") else 0
 
+    def unstyled(self) -> None:
+        """From now on, write no escape sequence at all."""
+        self._styles = self._colours = False
+
     # -- data --------------------------------------------------------------------------------------------------------
 
     def line(self, words: str = "") -> None:

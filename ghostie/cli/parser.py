@@ -150,6 +150,17 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     privacy.add_argument("--synced", action="store_true", help="from now on, let it go to the other devices")
 
 
+def _review(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="numbered prompts instead: for screen readers, simple terminals and scripts",
+    )
+    parser.add_argument(
+        "--no-mouse", action="store_true", help="leave the mouse to the terminal: on a phone, a tap raises the keyboard"
+    )
+
+
 def _restore(parser: argparse.ArgumentParser) -> None:
     _id(parser)
     _at(parser)
@@ -412,6 +423,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("purge", "destroy memories and all their versions, everywhere", "memories:purge", _purge),
     Command("undo", "take back the last change; again, the one before it", "memories:undo", _undo),
     Command("search", "find memories by their words, best first", "memories:search", _search),
+    Command("review", "go through the inbox and the conflicts, and find things", "review:review", _review),
     Command("import", "bring in memories from files; importing twice adds nothing", "exchange:import_", _import),
     Command("export", "write memories, in the clear, as `import` reads them", "exchange:export", _export),
     Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", _setup),

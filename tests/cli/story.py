@@ -86,6 +86,7 @@ def lines(pair: Scene) -> dict[str, Line]:
     one, gone, doomed = laptop.add("one"), laptop.add("gone"), laptop.add("doomed")
     laptop.ok("edit", one, "--content", "one, edited")
     laptop.ok("rm", gone)
+    laptop.add("not looked at yet", "--inbox")
     fought = fight(pair)
     (folder / "in.jsonl").write_text(json.dumps({"content": "imported"}) + "\n")
     (folder / "passphrase").write_text(PASSPHRASE + "\n")
@@ -107,6 +108,7 @@ def lines(pair: Scene) -> dict[str, Line]:
         "restore": Line(("restore", gone), RECORD),
         "purge": Line(("purge", doomed, "--yes"), None, many=True),
         "undo": Line(("undo", "--list"), {"operation", "time", "what", "undoes", "memories"}, many=True),
+        "review": Line(("review", "--plain"), RECORD, many=True),
         "search": Line(("search", "one"), RECORD | {"rank"}, many=True),
         "import": Line(("import", str(folder / "in.jsonl")), {"read", "added", "changed", "known", "bad", "dry_run"}),
         "export": Line(("export",), RECORD, many=True),
