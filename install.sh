@@ -286,7 +286,7 @@ write_boot() {
 import os
 import sys
 
-launcher = sys.argv.pop(1)
+launcher = sys.argv[0] = sys.argv.pop(1)
 try:
     from ghostie.cli import run
 except ImportError:

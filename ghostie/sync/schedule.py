@@ -228,10 +228,10 @@ def _job(layout: Layout, kind: str, every: int, key: str, passphrase_file: Path 
 
 def _program() -> tuple[list[str], dict[str, str]]:
     """Return how ghostie is started, so that it is still so after an upgrade, and what its environment needs."""
-    started = Path(sys.argv[0])
-    if started.name == "ghostie":
-        found = shutil.which("ghostie") or str(started)
-        if os.access(found, os.X_OK):
+    started = sys.argv[0]  # the launcher that install.sh makes: it outlives upgrades of ghostie and of Python
+    if os.path.basename(started) == "ghostie":
+        found = shutil.which(started)
+        if found is not None:
             return [os.path.abspath(found)], {}
     package = str(Path(__file__).resolve().parents[2])
     paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -393,3 +393,21 @@ def test_a_condition_that_a_scheduler_does_not_know_is_refused(scheduler: schedu
     with pytest.raises(UsageError) as refused:
         scheduler.check(plan)
     assert "leave" in str(refused.value.way_out())
+
+
+def test_a_job_starts_the_command_that_was_started(
+    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher = tmp_path / "ghostie"
+    launcher.write_text("#!/bin/sh\n")
+    launcher.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    for started in (str(launcher), "./ghostie"):
+        monkeypatch.setattr(sys, "argv", [started])
+        assert schedule._program() == ([str(launcher)], {})
+    root = str(Path(__file__).resolve().parents[2])
+    for paths, needed in (("", {}), ("/elsewhere", {}), (f"/elsewhere:{root}", {"PYTHONPATH": root})):
+        monkeypatch.setenv("PYTHONPATH", paths)
+        for started in (f"{root}/ghostie/__main__.py", "/nowhere/ghostie", "-c"):
+            monkeypatch.setattr(sys, "argv", [started])
+            assert schedule._program() == ([sys.executable, "-P", "-m", "ghostie"], needed)
