@@ -3,12 +3,12 @@
 
 usage() {
     cat <<'EOF'
-usage: ./test.sh [lint|slow|bench] [--] [PYTEST ARGUMENT…]
+usage: ./test.sh [lint|slow|bench] [--] [ARGUMENT…]
 
   ./test.sh            lint, then the everyday tests
   ./test.sh lint       lint alone
   ./test.sh slow       the tests that take longer
-  ./test.sh bench      the measurements
+  ./test.sh bench      the measurements: all, or those of `local` or `network`
   ./test.sh -- -k merge    what follows goes to pytest
 
 GHOSTIE_TEST_SWIFT=1 tries S3 against Debian's swift too (apt install swift-proxy swift-account swift-container
@@ -158,7 +158,7 @@ main() {
         ;;
     bench)
         need_sodium
-        exec python tests/bench/bench.py "$@"
+        exec python -m tests.bench.bench "$@"
         ;;
     slow)
         need_sodium

@@ -1,18 +1,16 @@
-"""How fast ghostie is, as ratios to bare programs measured in the same run: `python tests/bench/bench.py [ROUNDS]`.
+"""How fast ghostie is, as ratios to bare programs measured in the same run: `./test.sh bench [local|network] [ROUNDS]`.
 
 F0 is `python -c pass`; F1 is `python -c "import nacl.secret, orjson, tinydb"`; L is a bare loop that seals and writes
 the same 10,000 files, without fsync, timed inside its process. Every other figure is a whole command, its start
 included, wall time, the median of the rounds; the rounds go through all commands in turn, so that a slow moment hits
-all alike. Memory is the process's own high-water mark, from a run of its own.
-The input is the file of 10,000 real memories beside the checkout, or, where that is absent, as many made ones.
+all alike. Memory is the process's own high-water mark, from a run of its own. What sync costs over a network is in
+`network.py`.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -22,10 +20,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-REAL = ROOT.parent / "shared" / "data" / "memories.jsonl.gz"
+from tests.bench import network
+from tests.bench.memories import ROOT, memories
+
 PASSPHRASE = "a passphrase for measuring"
-MANY = 10_000
 
 LOOP = """
 import os, sys, time, pathlib
@@ -115,30 +113,10 @@ def measured(argv: list[str], environment: dict[str, str]) -> float:
     return seconds
 
 
-def made_memories(count: int) -> bytes:
-    """Return JSON lines of made memories, where the real ones are absent."""
-    chance = random.Random(7)
-    words = [f"word{number}" for number in range(3000)]
-    lines = []
-    for number in range(count):
-        content = " ".join(chance.choices(words, k=80))
-        lines.append(
-            json.dumps(
-                {
-                    "timestamp": f"2025-01-01T00:{number // 60 % 60:02}:{number % 60:02}.{number % 1000:03}Z",
-                    "device_id": "made",
-                    "category": chance.choice(words[:12]),
-                    "content": f"{number} {content}",
-                }
-            )
-        )
-    return ("\n".join(lines) + "\n").encode()
-
-
 def prepare(bench: Bench) -> Path:
     """Make the homes that are only read: one with 1,000 memories, one with 10,000, one with 100,000."""
     source = bench.folder / "memories.jsonl"
-    source.write_bytes(gzip.decompress(REAL.read_bytes()) if REAL.exists() else made_memories(MANY))
+    source.write_bytes(memories())
     lines = source.read_bytes().splitlines(keepends=True)
     (bench.folder / "thousand.jsonl").write_bytes(b"".join(lines[:1000]))
     big = bench.folder / "big.jsonl"
@@ -246,8 +224,8 @@ def report(bench: Bench, say: Callable[[str], None]) -> None:
         say(note)
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+def measure(rounds: int) -> None:
+    """Measure the commands on this device, and print the table."""
     with tempfile.TemporaryDirectory(prefix="gb") as folder:
         bench = Bench(Path(folder))
         try:
@@ -263,6 +241,17 @@ def main() -> None:
         finally:
             for home in ("thousand", "many", "big"):
                 bench.run("lock", home=home)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    part = words.pop(0) if words and words[0] in ("local", "network") else ""
+    rounds = int(words[0]) if words else 5
+    print(f"load: {' '.join(f'{load:.2f}' for load in os.getloadavg())} on {os.cpu_count()} cores\n", flush=True)
+    if part != "network":
+        measure(rounds)
+    if part != "local":
+        network.measure(rounds)
 
 
 if __name__ == "__main__":
