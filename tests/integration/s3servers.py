@@ -67,6 +67,16 @@ class Server:
             options["bucket"] = self.new_bucket()
         return S3Store.from_options({"endpoint": self.address, **options}, self.secrets)
 
+    def new_user(self, policy: str) -> dict[str, str]:
+        """Make a user who may do what *policy* says, where the server knows users; return the credentials."""
+        name = f"user-{next(self._numbers)}"
+        named = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
+        iam = _client("iam", self.address, region_name="us-east-1", **named)
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
+        return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
+
     def stop(self) -> None:
         for process in self.processes:
             process.terminate()
@@ -163,12 +173,10 @@ def _start_moto(home: Path) -> Server | str:
     process = _launch(
         argv, home, port, INITIAL_NO_AUTH_ACTION_COUNT="3", MOTO_S3_CUSTOM_ENDPOINTS="http://s3.local.test"
     )
-    anyone = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    iam = _client("iam", f"http://127.0.0.1:{port}", **anyone)
-    iam.create_user(UserName="ghostie")
-    key = iam.create_access_key(UserName="ghostie")["AccessKey"]
-    iam.put_user_policy(UserName="ghostie", PolicyName="all", PolicyDocument=POLICY)
-    return Server("moto", port, (process,), version("moto"), key["AccessKeyId"], key["SecretAccessKey"], "works")
+    server = Server("moto", port, (process,), version("moto"), "x", "x", "works")
+    made = server.new_user(POLICY)
+    server.access_key, server.secret_key = made["access_key"], made["secret_key"]
+    return server
 
 
 def _client(service: str, address: str, **named: str) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +105,28 @@ def test_a_wrong_secret_is_told_apart_from_a_server_that_is_not_there(s3_server:
             with pytest.raises(AuthFailed) as failed:
                 attempt()
             assert not any(secret in str(failed.value) for secret in (*s3_server.secrets.values(), *wrong.values()))
+
+
+def test_the_policy_that_the_page_on_stores_shows_is_enough_and_reaches_no_other_bucket(moto: Server) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "backends.md").read_text()
+    (policy,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    bucket, other = moto.new_bucket(), moto.new_bucket()
+    store = S3Store.from_options(
+        {"endpoint": moto.address, "bucket": bucket, "prefix": "vault1"},
+        moto.new_user(policy.replace("BUCKET", bucket)),
+    )
+    assert store.probe() == "works"
+    store.write({"ghostie/a": b"1", "ghostie/b": b"2"}, ["ghostie/absent"])
+    store.write({}, ["ghostie/a"])
+    assert [info.key for info in store.list("ghostie/")] == ["ghostie/b"]
+    assert store.get("ghostie/b") == b"2"
+    with pytest.raises(NotFound):
+        store.get("ghostie/a")
+    store._place = replace(store._place, bucket=other)
+    attempts: list[Callable[[], object]] = [partial(store.list, ""), partial(store.write, {"k": b"1"})]
+    for attempt in attempts:
+        with pytest.raises(AuthFailed):
+            attempt()
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_store(s3_server: Server) -> None:
