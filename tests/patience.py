@@ -1,9 +1,10 @@
-"""A bound on what might hang."""
+"""Bounds on what might hang, or swell."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import tracemalloc
 from collections.abc import Iterator
 
 
@@ -25,3 +26,15 @@ def within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def little_memory(most: int = 16 << 20) -> Iterator[None]:
+    """Hold what is allocated meanwhile below *most* bytes, whatever a server sends."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < most

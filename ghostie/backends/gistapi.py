@@ -24,6 +24,7 @@ MOST_PAGES: Final = 50
 LARGEST_LISTING: Final = 32 << 20
 LARGEST_RAW: Final = 10_000_000
 LARGEST_ECHO: Final = 1 << 20
+MOST_PARTS: Final = 250_000  # of one reply: read, a thing of few bytes takes many
 A_WHILE: Final = 60.0  # what to wait where the service does not say, by its own advice
 OVERHEAD: Final = 256 << 10  # what a reply holds besides contents: owner, history, a link for each file
 
@@ -126,6 +127,8 @@ class GistApi:
         scopes = reply.headers.get("x-oauth-scopes")
         if scopes is not None and "gist" not in re.split(r"[,\s]+", scopes):
             raise AuthFailed(why="the token lacks the scope gist")  # the listing would leave out secret gists
+        if len(records) > PER_PAGE:
+            raise StoreRefused(why=f"its listing has more than {PER_PAGE} gists on a page")
         more = 'rel="next"' in reply.headers.get("link", "") or len(records) >= PER_PAGE
         mine = [record for record in records if isinstance(record, dict) and ours(record.get("description"))]
         return Page(reply.headers.get("etag", ""), more, tuple(_gist(record) for record in mine))
@@ -192,6 +195,8 @@ class GistApi:
         return reply
 
     def _json(self, reply: Reply, kind: type) -> Any:
+        if reply.body.count(b",") > MOST_PARTS:
+            raise StoreRefused(why=f"its answer has more than {MOST_PARTS:,} parts")
         with contextlib.suppress(BadJson):
             record = codec.loads(reply.body)
             if isinstance(record, kind):

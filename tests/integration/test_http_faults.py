@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import gc
 import gzip
@@ -10,12 +9,12 @@ import socket
 import ssl
 import time
 import traceback
-import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -31,6 +30,7 @@ from ghostie.errors import (
     Unreachable,
     UsageError,
 )
+from tests.patience import little_memory
 
 from .faultproxy import Asked, End, FaultProxy, Play, Script, http
 
@@ -302,18 +302,6 @@ def test_a_host_that_no_name_server_knows(way: Http, monkeypatch: pytest.MonkeyP
 # -- too much --------------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def little_memory(most: int = 16 << 20) -> Iterator[None]:
-    """Hold what is allocated meanwhile below *most* bytes, whatever a server sends."""
-    tracemalloc.start()
-    try:
-        yield
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < most
-
-
 BOMB = gzip.compress(bytes(64 << 20), 9)
 
 
@@ -379,6 +367,29 @@ def test_a_page_of_100000_rows_is_refused(serve: Callable[..., FaultProxy], way:
     store = store_at(serve(http(200, listing, S3_XML)).address, way)
     with little_memory():
         fails(lambda: act(store, "list"), StoreRefused)
+
+
+def test_hostile_names_in_a_listing_are_no_objects(serve: Callable[..., FaultProxy], way: Http) -> None:
+    names = [
+        "../up",
+        "/etc/passwd",
+        "a/../b",
+        ".hidden",
+        "a//b",
+        "a/",
+        "~root",
+        "a b",
+        "a&#10;b",
+        "a;b",
+        "x" * 200,
+        "k",
+    ]
+    found = b"".join(
+        b"<Contents><Key>%s</Key><Size>1</Size><ETag>x</ETag></Contents>" % quote(name, safe="&#;").encode()
+        for name in names
+    )
+    listing = b"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>%s</ListBucketResult>"
+    assert act(store_at(serve(http(200, listing % found, S3_XML)).address, way), "list") == ["k"]
 
 
 def test_a_listing_without_end_is_refused(
