@@ -147,6 +147,8 @@ def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
         out.note("nothing to push")
     elif dry_run:
         out.note(f"would push {text.plural(done.versions, 'version')} of {text.plural(done.memories, 'memory')}")
+    elif not done.versions:
+        out.note(f"told the other devices how far this one is, {text.size(done.size)}")
     else:
         objects = text.plural(done.segments, "object")
         out.note(f"pushed {text.plural(done.versions, 'version')} in {objects}, {text.size(done.size)}")
