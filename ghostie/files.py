@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
 
@@ -26,6 +27,47 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TEMPORARY = ".tmp-"
 
 READ_LIMIT = 1 << 31
+
+
+class Simulated:
+    """The module `os` with a simulated disk: *before* hears the name of each call that changes it or waits for it, and
+    may raise instead; with *waits* false nothing waits for the real disk.
+    """
+
+    CALLS = ("write", "fsync", "syncfs", "replace", "unlink", "ftruncate", "fchmod")
+
+    def __init__(self, before: Callable[[str], None], *, waits: bool) -> None:
+        self._os = os
+        calls: dict[str, Callable[..., Any] | None] = {
+            name: getattr(os, name, None) or _syncfs() for name in self.CALLS
+        }
+        if not waits:
+            calls |= {"fsync": lambda fd: None, "syncfs": lambda fd: 0}
+        for name, call in calls.items():
+            if call is not None:
+                setattr(self, name, _after(before, name, call))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._os, name)
+
+
+def _after(before: Callable[[str], None], name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def gated(*args: Any, **named: Any) -> Any:
+        before(name)
+        return call(*args, **named)
+
+    return gated
+
+
+@contextlib.contextmanager
+def simulated(before: Callable[[str], None], *, waits: bool = True) -> Iterator[None]:
+    """Let a simulation see, and fail, what this process does to the disk meanwhile: see Simulated."""
+    real = globals()["os"]
+    globals()["os"] = Simulated(before, waits=waits)
+    try:
+        yield
+    finally:
+        globals()["os"] = real
 
 
 def make_private_folder(path: Path) -> None:
@@ -139,6 +181,8 @@ def _syncfs() -> Callable[[int], int] | None:
     """Return libc's syncfs, which Linux and Android have and Python does not show; None elsewhere."""
     import ctypes
 
+    if simulated_call := getattr(os, "syncfs", None):  # Python's own os has none
+        return simulated_call  # type: ignore[no-any-return]
     try:
         return ctypes.CDLL(None, use_errno=True).syncfs if sys.platform in ("linux", "android") else None
     except (AttributeError, OSError):

@@ -93,7 +93,7 @@ def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> bool:
         return True
     # in this order: if a crash cuts it here, the next look finds the same and goes on
     link.ledger.forget_after(device.writer, min([position, *(name.first - 1 for name in foreign)]))
-    link.vault.device = device.reborn()
+    link.vault.device = device.reborn(link.random)
     link.vault.device.save(link.vault.layout)
     Outbox(link).names()  # drops what the older self had sealed
     return True

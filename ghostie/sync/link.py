@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -125,7 +126,9 @@ def connect(vault: Vault, watch: Watcher = ignore) -> Link:
 
 
 class Link:
-    """One vault's tie to one store. *sleep* waits seconds; it may be replaced, as the vault's clock may."""
+    """One vault's tie to one store. *sleep* waits seconds and *random* gives n bytes; both may be replaced, as the
+    vault's clock may.
+    """
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class Link:
         *,
         watch: Watcher = ignore,
         sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[int], bytes] = secrets.token_bytes,
         pause: float = 1.0,
         patience: float = 5.0,
     ) -> None:
@@ -142,6 +146,7 @@ class Link:
         self.store = store
         self.config = config
         self.watch = watch
+        self.random = random
         self.ledger = Ledger(vault.layout, vault.keys)
         self._told: list[str] = []
         self._remembered = self._recalled()

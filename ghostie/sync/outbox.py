@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -112,7 +111,7 @@ class Outbox:
                 entries.append(raw)
         if not versions and self.word_is_due():
             # nothing to say but what was seen: a position that holds the hash of nothing
-            entries.append((secrets.token_bytes(32), None))
+            entries.append((self._link.random(32), None))
         if not entries:
             return [], unreadable
         log = self._link.ledger.log(self._vault.device.writer)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.store import ObjectStore, open_store
 from ghostie.errors import NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
 from tests import tried
 
-from .memorystore import MemoryStore
 from .objectstore import ObjectStoreContract
 
 

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.store import ObjectInfo
 from ghostie.crypto.keys import first_epoch
 from ghostie.errors import GhostieError, StoreError, Unreachable
@@ -35,7 +36,6 @@ from ghostie.vault.device import Device, load_device, new_device
 from ghostie.vault.opening import make_home
 from ghostie.vault.row import Entry
 from ghostie.vault.vault import Vault
-from tests.conformance.memorystore import MemoryStore
 from tests.sync.world import A_DAY, START, key_file_of
 
 BLOCKS, BLOCK = 8, 60

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import pytest
 
 from ghostie import files
-
-# what changes the disk, or says that a change has reached it
-DURABLE = ("write", "fsync", "replace", "unlink", "ftruncate", "fchmod")
 
 
 class PowerCut(BaseException):
     """Not an Exception: nothing may catch it and go on."""
-
-
-class Os:
-    """The module `os` as `ghostie.files` sees it, with something that happens before every durable call."""
-
-    def __init__(self, before: Callable[[str], None]) -> None:
-        self._before = before
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(os, name)
-        if name not in DURABLE:
-            return function
-
-        def call(*args: Any, **named: Any) -> Any:
-            self._before(name)
-            return function(*args, **named)
-
-        return call
 
 
 @contextmanager
@@ -47,8 +22,7 @@ def cut_before(number: int) -> Iterator[list[str]]:
             raise PowerCut
         done.append(name)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "os", Os(before))
+    with files.simulated(before):
         yield done
 
 

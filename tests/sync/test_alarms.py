@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
+from ghostie.backends.memory import MemoryStore
 from ghostie.crypto.keys import new_keys
 from ghostie.errors import StoreChanged, StoreRefused, Unreachable
 from ghostie.sync import engine, repair, survey
 from ghostie.sync.link import Link
 from ghostie.sync.segment import BadSegment, SegmentName
-from tests.conformance.memorystore import MemoryStore
 
 from .world import Wire, World, add, contents, everything, hashes, in_step, ledger, picture, settle, sync
 

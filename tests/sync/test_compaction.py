@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ghostie.backends.memory import MemoryStore
 from ghostie.errors import Unreachable
 from ghostie.paths import Layout
 from ghostie.sync import compaction, engine, survey
 from ghostie.sync.link import Link
 from ghostie.sync.segment import SegmentName
-from tests.conformance.memorystore import MemoryStore
 
 from .world import Wire, World, add, contents, hashes, in_step, settle
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.store import ObjectInfo
 from ghostie.errors import Brake, NoStore, Unreachable
 from ghostie.paths import Layout
@@ -14,7 +15,6 @@ from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.link import Link, SyncBusy
 from ghostie.sync.segment import SegmentName
-from tests.conformance.memorystore import MemoryStore
 
 from .world import (
     A_DAY,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto import sodium
@@ -39,7 +40,6 @@ from ghostie.sync.slots import note_new_key
 from ghostie.vault.device import load_device
 from ghostie.vault.opening import open_vault
 from ghostie.vault.vault import Vault
-from tests.conformance.memorystore import MemoryStore
 
 from .joining import MINE, THEIRS, join, link_of, linked, new, sources
 from .power import PowerCut, at_every_cut, cut_before

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.retry import Budget, Pause, Retrying
 from ghostie.backends.store import ObjectInfo, ObjectStore
 from ghostie.errors import (
@@ -17,7 +18,6 @@ from ghostie.errors import (
     Throttled,
     Unreachable,
 )
-from tests.conformance.memorystore import MemoryStore
 from tests.conformance.objectstore import ObjectStoreContract
 
 

@@ -10,7 +10,7 @@ from ghostie.errors import NotFound, StoreRefused, Unreachable
 
 
 class MemoryStore:
-    """Objects in a dictionary, which a test may look into and change behind everybody's back."""
+    """Objects in a dictionary, which a test or a simulation may look into and change behind everybody's back."""
 
     def __init__(self, *, best_size: int = 1 << 20, largest_size: int = 8 << 20) -> None:
         self.capabilities = Capabilities(best_size, largest_size, most_objects=100_000, create_only="ignored")
