@@ -1,0 +1,168 @@
+"""The end of a simulated history: everybody meets in good weather, and then the promises are looked at one by one."""
+
+from __future__ import annotations
+
+from ghostie.errors import StoreChanged
+from ghostie.memory import Version
+from ghostie.simulator.cloud import Objects
+from ghostie.simulator.history import Broken, History, Machine
+from ghostie.sync import engine, survey
+from ghostie.sync.repair import repair
+from ghostie.sync.segment import SegmentName, Tips, open_segment
+from ghostie.vault import conflicts
+
+QUIET_ROUNDS = 3
+REPAIRS = 4
+
+Picture = tuple[frozenset[str], tuple[tuple[str, tuple[str, ...]], ...]]
+
+
+def come_to_rest(history: History) -> None:
+    """Let the weather clear and everybody sync, three rounds at the most. Raises Broken."""
+    cloud = history.cloud
+    cloud.calm, cloud.lied = True, False
+    cloud.pass_time()
+    history.step += 1
+    kept = history.evil and history.rnd.random() < 0.5
+    if history.evil and not kept:
+        history.malice.undo()
+        history.tell("the store", "shows everything again, as it was put")
+    elif kept:
+        history.malice.keep()
+        history.mended = True
+        history.tell("the store", "is honest from here on, and what it did stays")
+        _hold_nobody_to_what_is_gone(history)
+        _repair(history)
+    history.evil = False
+    for number in range(1, QUIET_ROUNDS + 1):
+        history.step += 1
+        for machine in history.machines:
+            told = [history.pull(machine, yes=True), history.push(machine)]
+            history.tell(machine.name, f"quiet round {number}", "; ".join(told))
+        if len({picture(history, machine) for machine in history.machines}) == 1:
+            return
+    first, *others = (picture(history, machine) for machine in history.machines)
+    apart = sorted({str(each) for other in others for each in (*(first[0] ^ other[0]), *set(first[1]) ^ set(other[1]))})
+    raise Broken("all devices come to one state in three quiet rounds", ", ".join(apart)[:400])
+
+
+def _hold_nobody_to_what_is_gone(history: History) -> None:
+    """Hold nobody to what the store alone had, and destroyed."""
+    everything = history.stored({**history.cloud.objects()})
+    held = {digest for machine in history.machines for digest in history.versions(machine)} | everything.keys()
+    history.acknowledged &= held
+
+
+def _repair(history: History) -> None:
+    """Let every person whose device alarms repair, until none does. Raises Broken."""
+    for _ in range(REPAIRS):
+        history.step += 1
+        alarmed = False
+        for machine in history.machines:
+            try:
+                done = engine.pull(machine.link, yes=True)
+                alarms = [alarm.sentence() for alarm in done.alarms]
+            except StoreChanged as error:
+                alarms = [str(error)]
+            if alarms:
+                alarmed = True
+                history.tell(machine.name, "pulls", f"ALARM, {'; '.join(alarms)}")
+                history.tell(machine.name, "repairs", "; ".join(repair(machine.link)))
+            engine.push(machine.link)
+        if not alarmed:
+            return
+    raise Broken("repair mends what can be mended", f"{'; '.join(alarms)} again and again")
+
+
+def picture(history: History, machine: Machine) -> Picture:
+    """Return all versions and all heads; but not of memories whose purge was lost with all who knew of it."""
+    vault, spoilt = machine.link.vault, history.spoilt
+    vault.refresh()
+    versions = frozenset(v.hash for v in history.versions(machine).values() if v.id not in spoilt)
+    entries = [entry for entry in vault.index.entries() if entry.id not in spoilt]
+    return versions, tuple(sorted((entry.id, tuple(sorted(entry.heads))) for entry in entries))
+
+
+def judge(history: History) -> None:
+    """Look at what everybody has, and at the store. Raises Broken."""
+    versions = history.versions(history.machines[0])
+    destroyed = {digest for version in versions.values() for digest in version.purges}
+    if missing := history.acknowledged - destroyed - versions.keys():
+        raise Broken("no acknowledged version is lost", f"{len(missing)} are: {sorted(missing)[0]}")
+    if destroyed & versions.keys():
+        raise Broken("what was purged is gone", "it is still here")
+    if history.cloud.written_elsewhere:
+        raise Broken("nothing is written to another vault's store", "something was")
+    _removed_stays_removed(history, versions)
+    _conflicts_keep_both_sides(history, versions, destroyed)
+    _store_is_whole(history, destroyed)
+
+
+def _removed_stays_removed(history: History, versions: dict[str, Version]) -> None:
+    """What was removed and what no edit was made beside stays removed."""
+    for tombstone in versions.values():
+        if not tombstone.deleted:
+            continue
+        below = _below(tombstone, versions)
+        others = [each for each in versions.values() if each.id == tombstone.id and each.hash not in below]
+        if all(each.deleted for each in others) and not history.machines[0].link.vault.find(tombstone.id).deleted:
+            raise Broken("what was removed stays removed", f"{tombstone.id[:6]} came back")
+
+
+def _below(version: Version, versions: dict[str, Version]) -> set[str]:
+    found: set[str] = set()
+    todo = [version.hash]
+    while todo:
+        digest = todo.pop()
+        if digest not in found:
+            found.add(digest)
+            todo += versions[digest].parents if digest in versions else ()
+    return found
+
+
+def _conflicts_keep_both_sides(history: History, versions: dict[str, Version], destroyed: set[str]) -> None:
+    """Whatever nobody has built upon is a head, or says what a head says; and a conflict shows its sides."""
+    vault = history.machines[0].link.vault
+    older = {parent for version in versions.values() for parent in version.parents}
+    for version in versions.values():
+        if lost := [parent for parent in version.parents if parent not in versions and parent not in destroyed]:
+            raise Broken("every conflict keeps both sides", f"{lost[0][:8]}, which {version.hash[:8]} follows, is gone")
+        if version.hash in older:
+            continue
+        heads = [versions[head] for head in vault.find(version.id).heads]
+        if not any(head.say() == version.say() for head in heads):
+            raise Broken("every conflict keeps both sides", f"{version.hash[:8]} of {version.id[:6]} is no head")
+    for entry in conflicts.open_conflicts(vault):
+        found = conflicts.look(vault, entry)
+        if {found.mine.hash, *(other.hash for other in found.others)} != set(entry.heads):
+            raise Broken("every conflict keeps both sides", f"{entry.id[:6]} does not show all of them")
+
+
+def _store_is_whole(history: History, destroyed: set[str]) -> None:
+    """The store holds no purged version in a log that is somebody's, and a new device sees what all see."""
+    first, objects = history.machines[0], history.cloud.objects()
+    tips = Tips(history.keys)
+    # homes with one writer id may write over each other's work until one notices; a request may arrive late; and the
+    # log of a writer that is no more is nobody's to write anew
+    mine = {machine.link.vault.device.writer for machine in history.machines}
+    for key in [] if history.copied or history.mended else sorted(objects.keys() - history.cloud.came_late):
+        name = SegmentName.parse(key)
+        if name is not None and name.writer in mine:
+            held = {version.hash for version in open_segment(history.keys, tips, name, objects[key]).versions()}
+            if held & destroyed:
+                raise Broken("what was purged is gone", "the store still opens to it")
+    newcomer = history.new_machine("newcomer")
+    done = engine.pull(newcomer.link, yes=True)
+    if history.mended:
+        if done.alarms:
+            repair(newcomer.link)
+            engine.pull(newcomer.link, yes=True)
+    elif done.alarms:
+        raise Broken("an honest store raises no alarm", done.alarms[0].sentence())
+    elif problems := survey.verify(first.link):
+        raise Broken("an honest store raises no alarm", problems[0])
+    if picture(history, newcomer)[1] != picture(history, first)[1]:
+        raise Broken("all devices come to one state in three quiet rounds", "a new device sees another")
+
+
+__all__ = ["Objects", "come_to_rest", "judge"]
