@@ -103,6 +103,8 @@ def _bars(out: Output, title: str, counts: dict[str, int]) -> None:
 
 def doctor(args: argparse.Namespace, out: Output) -> int:
     """Check what can be checked here; `!` marks what is wrong, with the way out."""
+    if args.simulate is not None:
+        return _simulate(args.simulate, out)
     from ghostie import codec
     from ghostie.crypto import agent, sodium
     from ghostie.errors import GhostieError
@@ -143,6 +145,19 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
             if hint and not good:
                 out.line(f"   {hint}")
     return ALARM if checked.damaged else 1 if bad else 0
+
+
+def _simulate(seed: int, out: Output) -> int:
+    """Show one simulated history, step by step, and whether everything that sync promises held in it."""
+    from ghostie.simulator import simulate
+
+    report = simulate(seed)
+    if out.json:
+        out.document(report.record())
+    else:
+        for line in report.lines():
+            out.prose(line)
+    return 0 if report.broken is None else 1
 
 
 def gc(args: argparse.Namespace, out: Output) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ghostie import text
 from ghostie.simulator.history import STEPS, Broken, Event, History
@@ -23,6 +24,18 @@ class Report:
     noticed: int
     broken: str | None
     fault: BaseException | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the history as JSON has it."""
+        return {
+            "seed": self.seed,
+            "devices": self.devices,
+            "store": "malicious" if self.malicious else "faulty",
+            "events": [asdict(event) for event in self.events],
+            "alarms": self.noticed,
+            "held": self.broken is None,
+            "broken": self.broken,
+        }
 
     def lines(self) -> list[str]:
         """Return the history in plain words, one line a step, and the verdict."""

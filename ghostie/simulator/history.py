@@ -21,7 +21,7 @@ from ghostie.backends.retry import Budget, Retrying
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import Brake, CannotWrite, GhostieError, StoreChanged, StoreError
+from ghostie.errors import Brake, CannotWrite, StoreChanged, StoreError
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud
@@ -40,7 +40,7 @@ from ghostie.vault.row import Entry
 from ghostie.vault.vault import Vault
 
 STEPS: Final = 40
-MOST_DEVICES: Final = 5
+MOST_HOMES: Final = 6
 A_DAY: Final = 86_400_000
 TEN_YEARS: Final = 3653 * A_DAY
 START: Final = 1_750_000_000_000
@@ -258,8 +258,7 @@ class History:
         self.who("")
 
     def tell(self, who: str, what: str, outcome: str = "") -> None:
-        writers = {writer: f"{name}'s" for writer, name in self._writers.items()}
-        outcome = re.sub(r"\b[0-9a-f]{16}\b", lambda found: writers.get(found[0], found[0]), outcome)
+        outcome = re.sub(r"writer ([0-9a-f]{16})", lambda found: self.who(found[1]), outcome)
         self.events.append(Event(self.step, who, what, tuple(dict.fromkeys(self._notes)), outcome))
         self._notes.clear()
 
@@ -415,21 +414,21 @@ class History:
 
     def restore(self, machine: Machine) -> str:
         """Put a backup in the place of its home; what only that home had is lost, and nobody's fault."""
-        if not self._backups:
+        place = self.machines.index(machine)
+        backups = [home for owner, home in self._backups if owner == place]
+        if not backups:
             return "has no backup"
         self.copied = True
-        place, backup = self.rnd.choice(self._backups)
-        machine = self.machines[place]
         had = self.versions(machine)
         markers = {digest: version for digest, version in had.items() if version.purges}
         shutil.rmtree(machine.layout.home)
-        copy_home(backup, machine.layout.home)
+        copy_home(self.rnd.choice(backups), machine.layout.home)
         self.machines[place] = self.open(machine.name, machine.layout, machine.ahead)
         self.forget_what_is_gone(set(had), markers)
-        return f"gets a backup in the place of its home: {machine.name}'s of some days ago" if machine else ""
+        return "gets a backup in the place of its home"
 
     def copy(self, machine: Machine) -> str:
-        if len(self.machines) >= MOST_DEVICES + 1:
+        if len(self.machines) >= MOST_HOMES:
             return "is not copied"
         name = f"{machine.name.split()[0]} copy {len(self.machines)}"
         target = Layout(self._home())
@@ -452,8 +451,8 @@ class History:
         (start_again, 3),
         (set_the_clock, 2),
         (wait, 2),
-        (back_up, 3),
-        (restore, 3),
+        (back_up, 4),
+        (restore, 5),
         (copy, 2),
     )
 
@@ -504,6 +503,3 @@ def copy_home(source: Path, target: Path) -> None:
 def _key_file_of(keys: Keys) -> keyring.KeyFile:
     """Return a key file for *keys* that no passphrase opens: these devices have the keys already."""
     return keyring.KeyFile(keys.vault, 1, keyring.FLOOR, bytes(16), b"not wrapped", keys.id_of(1), ())
-
-
-__all__ = ["Broken", "Event", "GhostieError", "History"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ghostie.errors import StoreChanged
 from ghostie.memory import Version
-from ghostie.simulator.cloud import Objects
 from ghostie.simulator.history import Broken, History, Machine
 from ghostie.sync import engine, survey
 from ghostie.sync.repair import repair
@@ -48,43 +47,46 @@ def come_to_rest(history: History) -> None:
 
 def _hold_nobody_to_what_is_gone(history: History) -> None:
     """Hold nobody to what the store alone had, and destroyed."""
-    everything = history.stored({**history.cloud.objects()})
-    held = {digest for machine in history.machines for digest in history.versions(machine)} | everything.keys()
+    held = {digest for machine in history.machines for digest in history.versions(machine)}
+    held |= history.stored(history.cloud.objects()).keys()
     history.acknowledged &= held
 
 
 def _repair(history: History) -> None:
-    """Let every person whose device alarms repair, until none does. Raises Broken."""
+    """Where any device alarms let everybody repair, as the manual says, until none alarms. Raises Broken."""
     for _ in range(REPAIRS):
         history.step += 1
-        alarmed = False
+        alarms: list[str] = []
         for machine in history.machines:
             try:
                 done = engine.pull(machine.link, yes=True)
-                alarms = [alarm.sentence() for alarm in done.alarms]
+                heard = [alarm.sentence() for alarm in done.alarms]
             except StoreChanged as error:
-                alarms = [str(error)]
-            if alarms:
-                alarmed = True
-                history.tell(machine.name, "pulls", f"ALARM, {'; '.join(alarms)}")
-                history.tell(machine.name, "repairs", "; ".join(repair(machine.link)))
-            engine.push(machine.link)
-        if not alarmed:
+                heard = [str(error)]
+            history.tell(machine.name, "pulls", "; ".join(f"ALARM, {each}" for each in heard) or "no alarm")
+            alarms += heard
+        if not alarms:
             return
-    raise Broken("repair mends what can be mended", f"{'; '.join(alarms)} again and again")
+        for machine in history.machines:
+            mended = "; ".join(repair(machine.link)) or "nothing to repair"
+            history.tell(machine.name, "repairs", mended)
+            engine.push(machine.link)
+    raise Broken("repair mends what can be mended", f"{alarms[0]}, again and again")
 
 
 def picture(history: History, machine: Machine) -> Picture:
-    """Return all versions and all heads; but not of memories whose purge was lost with all who knew of it."""
+    """Return the names of all versions, and all heads; but not of memories whose purge was lost with all who knew of it."""
     vault, spoilt = machine.link.vault, history.spoilt
     vault.refresh()
-    versions = frozenset(v.hash for v in history.versions(machine).values() if v.id not in spoilt)
+    versions = frozenset(stem for stem in vault.files.stems() if stem[:26] not in spoilt)
     entries = [entry for entry in vault.index.entries() if entry.id not in spoilt]
     return versions, tuple(sorted((entry.id, tuple(sorted(entry.heads))) for entry in entries))
 
 
 def judge(history: History) -> None:
     """Look at what everybody has, and at the store. Raises Broken."""
+    for machine in history.machines[1:]:
+        history.versions(machine)  # all of them open
     versions = history.versions(history.machines[0])
     destroyed = {digest for version in versions.values() for digest in version.purges}
     if missing := history.acknowledged - destroyed - versions.keys():
@@ -163,6 +165,3 @@ def _store_is_whole(history: History, destroyed: set[str]) -> None:
         raise Broken("an honest store raises no alarm", problems[0])
     if picture(history, newcomer)[1] != picture(history, first)[1]:
         raise Broken("all devices come to one state in three quiet rounds", "a new device sees another")
-
-
-__all__ = ["Objects", "come_to_rest", "judge"]
