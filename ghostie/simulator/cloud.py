@@ -153,6 +153,8 @@ class Port:
             raise NotFound(key=key)
         if cloud.lie("an object is refused", 0.005):
             raise StoreRefused(why="451")
+        if not content:
+            return content
         if cloud.lie("an object comes with a bit turned", 0.01):
             return turned(content, cloud.rnd.randrange(8 * len(content)))
         if cloud.lie("an object comes cut short", 0.01):

@@ -21,7 +21,7 @@ from ghostie.backends.retry import Budget, Retrying
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import Brake, CannotWrite, StoreChanged, StoreError
+from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud
@@ -217,14 +217,32 @@ class History:
 
         with files.simulated(self._before, waits=False):
             actions, weights = zip(*self.MAY, strict=True)
+            self._begin()
             for _ in range(self.steps):
                 self.step += 1
                 self.cloud.pass_time()
                 if self.malicious and self.rnd.random() < 0.1:
                     self._be_malicious()
-                self._act(self.rnd.choice(self.machines), self.rnd.choices(actions, weights)[0])
+                machine, action = self.rnd.choice(self.machines), self.rnd.choices(actions, weights)[0]
+                self._act(self._in_conflict() or machine if action is History.resolve else machine, action)
             come_to_rest(self)
             judge(self)
+
+    def _begin(self) -> None:
+        """Give everybody something in common to fall out over."""
+        self.cloud.calm = True
+        for _ in range(3):
+            self.add(self.machines[0])
+        for machine in self.machines:
+            self.pull(machine)
+            self.push(machine)
+        self.cloud.calm = False
+        self.tell(self.machines[0].name, "adds three memories", "everybody has them")
+
+    def _in_conflict(self) -> Machine | None:
+        """Return a device on which there is something to settle."""
+        found = [machine for machine in self.machines if conflicts.open_conflicts(machine.link.vault)]
+        return self.rnd.choice(found) if found else None
 
     def _be_malicious(self) -> None:
         done = self.malice.act()
@@ -244,7 +262,7 @@ class History:
             outcome = f"not done, {error}"
         except Brake as error:
             outcome = str(error)
-        except CannotWrite:
+        except (CannotWrite, NotNoted):
             if self._doom is None or not self._doom.happened:
                 raise
             outcome = "not done, the disk is full"
@@ -382,6 +400,10 @@ class History:
         told = [text.plural(done.versions, "version") + " sent" if done.segments else "nothing new", *done.notices]
         return f"pushes: {'; '.join(told)}"
 
+    def sync(self, machine: Machine) -> str:
+        pulled = self.pull(machine)
+        return f"{pulled}; then {self.push(machine)}"
+
     def compact(self, machine: Machine) -> str:
         try:
             old, joined = survey.compact(machine.link)
@@ -439,14 +461,15 @@ class History:
         return f"has its home copied: as {name}"
 
     MAY = (
-        (add, 20),
-        (edit, 22),
+        (add, 8),
+        (edit, 26),
         (remove, 6),
         (bring_back, 3),
         (purge, 2),
-        (resolve, 5),
-        (push, 26),
-        (pull, 28),
+        (resolve, 9),
+        (sync, 30),
+        (push, 14),
+        (pull, 14),
         (compact, 4),
         (start_again, 3),
         (set_the_clock, 2),

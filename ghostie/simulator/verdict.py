@@ -75,7 +75,7 @@ def _repair(history: History) -> None:
 
 
 def picture(history: History, machine: Machine) -> Picture:
-    """Return the names of all versions, and all heads; but not of memories whose purge was lost with all who knew of it."""
+    """Return the names of all versions and all heads, save of memories whose purge was lost with all who knew of it."""
     vault, spoilt = machine.link.vault, history.spoilt
     vault.refresh()
     versions = frozenset(stem for stem in vault.files.stems() if stem[:26] not in spoilt)
