@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from ghostie import codec
+from ghostie.backends.memory import MemoryStore
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import sodium
 from ghostie.paths import Layout
@@ -27,7 +28,6 @@ from ghostie.sync import engine
 from ghostie.sync.link import Link
 from ghostie.vault.exchange import import_paths
 from tests.bench.memories import memories
-from tests.conformance.memorystore import MemoryStore
 from tests.integration import s3servers
 from tests.integration.gistserver import GistServer
 from tests.integration.line import Service, Trip, gist_service, s3_service

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ghostie.backends.memory import MemoryStore
 from ghostie.crypto.sealing import Keys
 from ghostie.paths import Layout
 from ghostie.sync import engine
 from ghostie.sync.link import Link
 from ghostie.vault.exchange import import_paths
 from tests.bench.memories import memories
-from tests.conformance.memorystore import MemoryStore
 from tests.sync.world import World, add, heads
 
 from .gistserver import GistServer

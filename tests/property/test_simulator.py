@@ -99,7 +99,6 @@ def test_everything_that_may_happen_does_happen() -> None:
         "in conflict",
         "settles the conflict",
         "was copied or restored from a backup",
-        "would remove",
         "the store hides",
         "the store is rolled back",
         "the store forks",
