@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 # C0 and C1 controls but newline and tab; bidi controls; zero-width characters that hide text; tags and the BOM.
@@ -76,28 +76,36 @@ def fit(text: str, columns: int, *, pad: bool = False) -> str:
 
 def wrap(text: str, columns: int) -> list[str]:
     """Return *text* in lines of at most *columns* terminal columns, broken between words where that can be."""
-    lines = []
+    return list(wrapped(text, columns))
+
+
+def wrapped(text: str, columns: int) -> Iterator[str]:
+    """Yield what `wrap` returns, line by line as it is asked for: a megabyte on one line costs no more than it must."""
     for line in text.split("\n"):
-        left = line
-        while width(left) > columns > 0:
-            head = _columns_of(left, columns)
-            cut = head.rfind(" ") + 1
-            if not head[:cut].strip():
-                cut = len(head)  # one word longer than the line
-            lines.append(left[:cut].rstrip())
-            left = left[cut:]
-        lines.append(left)
-    return lines
+        start = 0
+        while len(line) - start > columns // 2 and columns > 0:
+            end = _reach(line, start, columns)
+            if end == len(line):
+                break
+            cut = line.rfind(" ", start, end) + 1
+            if not line[start:cut].strip():
+                cut = end  # one word longer than the line
+            yield line[start:cut].rstrip()
+            start = cut
+        if start < len(line) or not line:
+            yield line[start:]
 
 
-def _columns_of(text: str, columns: int) -> str:
-    """Return the longest beginning of *text*, one character at the least, that takes at most *columns*."""
+def _reach(text: str, start: int, columns: int) -> int:
+    """Return where the longest piece from *start* ends, one character at the least, that takes at most *columns*."""
+    if text[start : start + columns + 1].isascii():
+        return min(start + columns, len(text))
     used = 0
-    for at, character in enumerate(text):
-        used += _columns(character)
-        if used > columns and at:
-            return text[:at]
-    return text
+    for at in range(start, len(text)):
+        used += _columns(text[at])
+        if used > columns and at > start:
+            return at
+    return len(text)
 
 
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d"), (60 * 86400, 7 * 86400, "w"))

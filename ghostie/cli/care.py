@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from ghostie import text
 from ghostie.cli.output import Output
+from ghostie.cli.review import on_terminal, review
 from ghostie.cli.session import confirm, layout_of, open_
 
 ALARM = 4
@@ -23,6 +24,10 @@ def overview(args: argparse.Namespace, out: Output) -> int:
         return 0
     if group := getattr(args, "group", None):
         raise UsageError(f"`ghostie {group}` needs an action", f"`ghostie {group} --help` lists them")
+    if not out.json and not out.quiet and on_terminal():
+        args.no_mouse, args.plain = False, False
+        review(args, out)
+        return 0
     layout = layout_of(args)
     if not layout.master_key.exists():
         if out.json:

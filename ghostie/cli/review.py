@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from ghostie.cli.output import Output
@@ -35,8 +34,10 @@ def review(args: argparse.Namespace, out: Output) -> None:
             "there is no terminal to show the screens on", "`ghostie review --plain` asks line by line instead"
         )
     else:
+        from ghostie.tui import launch
+
         file = Path(args.passphrase_file) if args.passphrase_file else None
-        import_module("ghostie.tui").launch(layout_of(args), passphrase_file=file, mouse=not args.no_mouse)
+        launch(layout_of(args), passphrase_file=file, mouse=not args.no_mouse)
 
 
 def _waiting(args: argparse.Namespace, out: Output) -> None:

@@ -121,7 +121,7 @@ def _now() -> float:
     return time.monotonic()
 
 
-def _harden() -> None:
+def harden() -> None:
     """Keep the keys out of core files and of other processes' reach, as far as the system lets us."""
     import ctypes
     import resource
@@ -182,7 +182,7 @@ def _answer(server: socket.socket, spelt: bytes, left: int) -> bool:
 
 
 def _main() -> None:
-    _harden()
+    harden()
     try:
         _serve(Path(sys.argv[1]), sys.stdin.buffer.readline(), int(sys.argv[2]))
     except (GhostieError, OSError) as error:

@@ -156,6 +156,14 @@ class Index:
         storage.write({"memories": self._docs})
         return MemoryTable(storage, "memories", cache_size=0)
 
+    def seen(self) -> tuple[int, bytes | None]:
+        """Return what the journal was when it was loaded or last written here; anything new changes it."""
+        return self._seen
+
+    def on_disk(self) -> tuple[int, bytes | None]:
+        """Return what the journal is now. Raises CannotRead."""
+        return self._journal.state()
+
     def worth_saving(self) -> bool:
         """Tell whether folding the journal into the snapshot pays by now."""
         return self._stale or (self._unsaved > 0 and self._seen[0] > FOLD_BYTES)

@@ -1,0 +1,193 @@
+"""The one registry of what a person can do. Keys, footer, action bar, help and palette are all made from it.
+
+No key needs more than a phone's keyboard with Termux's default extra keys: no function keys, no Alt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+EVERYWHERE: Final = "everywhere"
+LIST: Final = "list"
+PAGE: Final = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that can be done.
+
+    *keys* are Textual's names, the first is the one that is shown; *words* are a button's; *where* is the place it
+    works in; the heaviest come first in footer and action bar (0: only in help and palette). *typing*: the key works in
+    a text field too. *help* says more than the words where they are too short.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    words: str
+    where: str
+    weight: int = 0
+    help: str = ""
+    typing: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the id: a place's method for it is `do_<name>`."""
+        return self.id.rpartition(".")[2]
+
+    @property
+    def said(self) -> str:
+        return self.help or self.words
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action("everywhere.help", ("question_mark",), "help", EVERYWHERE, 100, "what can be done here, and by which key"),
+    Action("everywhere.leave", ("q",), "back", EVERYWHERE, 99, "back; from the first screen, leave"),
+    Action("everywhere.back", ("escape",), "back", EVERYWHERE, 0, "back: out of a field, marks, a filter, a screen"),
+    Action("everywhere.palette", ("colon", "ctrl+p"), "commands", EVERYWHERE, 20, "find any command by its words"),
+    Action("everywhere.undo", ("u",), "undo", EVERYWHERE, 30, "take the last change back; again, the one before"),
+    Action("everywhere.redo", ("U",), "redo", EVERYWHERE, 0, "do again what the last undo took back"),
+    Action("everywhere.lock", ("L",), "lock", EVERYWHERE, 0, "lock now: the passphrase opens it again"),
+    Action("everywhere.theme", ("T",), "colours", EVERYWHERE, 0, "the next set of colours"),
+    Action("everywhere.refresh", ("r",), "refresh", EVERYWHERE, 0, "read the vault again"),
+    Action("everywhere.quit", ("ctrl+q", "Q"), "leave", EVERYWHERE, 0, "leave ghostie", typing=True),
+    # what every list knows
+    Action("list.down", ("down", "j"), "down", LIST),
+    Action("list.up", ("up", "k"), "up", LIST),
+    Action("list.page_down", ("pagedown", "ctrl+d"), "page down", LIST),
+    Action("list.page_up", ("pageup", "ctrl+u"), "page up", LIST),
+    Action("list.first", ("home", "g"), "first", LIST),
+    Action("list.last", ("end", "G"), "last", LIST),
+    Action("list.mark", ("space",), "mark", LIST, 25, "mark it, for an action on several"),
+    Action("list.range", ("v",), "range", LIST, 0, "mark from here to where you go; again to end"),
+    Action("list.mark_all", ("a",), "mark all", LIST, 0, "mark all, or none if all are"),
+    # what every page of text knows
+    Action("page.down", ("down", "j"), "down", PAGE),
+    Action("page.up", ("up", "k"), "up", PAGE),
+    Action("page.page_down", ("pagedown", "ctrl+d", "space"), "page down", PAGE),
+    Action("page.page_up", ("pageup", "ctrl+u"), "page up", PAGE),
+    Action("page.first", ("home", "g"), "top", PAGE),
+    Action("page.last", ("end", "G"), "end", PAGE),
+    Action("page.back", ("left", "h"), "back", PAGE),
+    # memories
+    Action("memories.open", ("enter", "l", "right"), "open", "memories", 60),
+    Action("memories.search", ("slash",), "search", "memories", 95, "search as you type; cat: tag: since: narrow it"),
+    Action("memories.filter", ("F",), "filter", "memories", 40, "choose what is shown, word by word"),
+    Action("memories.clear", ("0",), "show all", "memories", 0, "drop search and filter"),
+    Action("memories.save", ("W",), "save filter", "memories", 0, "keep this search under a digit"),
+    *(
+        Action(
+            f"memories.saved_{digit}",
+            (str(digit),),
+            f"filter {digit}",
+            "memories",
+            0,
+            f"the filter saved under {digit}",
+        )
+        for digit in range(1, 10)
+    ),
+    Action("memories.next_pane", ("tab",), "other side", "memories", 0, "list or preview"),
+    Action("memories.new", ("n",), "new", "memories", 50, "write a new memory"),
+    Action("memories.edit", ("e",), "edit", "memories", 90),
+    Action("memories.editor", ("E",), "editor", "memories", 0, "edit in $EDITOR"),
+    Action("memories.keep", ("y",), "keep", "memories", 45, "keep: out of the inbox or the archive"),
+    Action("memories.archive", ("A",), "archive", "memories", 35),
+    Action("memories.forget", ("x",), "forget", "memories", 85, "remove; undo or restore brings it back"),
+    Action("memories.restore", ("R",), "restore", "memories", 86, "bring a removed memory back"),
+    Action("memories.trash", ("X",), "trash", "memories", 0, "what was removed, and back"),
+    Action("memories.category", ("c",), "category", "memories", 28),
+    Action("memories.tag", ("t",), "tag", "memories", 27, "add tags, or take off with a minus"),
+    # one memory, where it is pushed over the list
+    Action("detail.edit", ("e",), "edit", "detail", 90),
+    Action("detail.editor", ("E",), "editor", "detail", 0, "edit in $EDITOR"),
+    Action("detail.keep", ("y",), "keep", "detail", 45),
+    Action("detail.archive", ("A",), "archive", "detail", 80),
+    Action("detail.forget", ("x",), "forget", "detail", 85, "remove; undo or restore brings it back"),
+    Action("detail.restore", ("R",), "restore", "detail", 86),
+    Action("detail.category", ("c",), "category", "detail", 28),
+    Action("detail.tag", ("t",), "tag", "detail", 27),
+    Action("detail.next", ("n", "right_square_bracket"), "next", "detail", 50, "the next memory of the list"),
+    Action("detail.previous", ("p", "left_square_bracket"), "previous", "detail", 0, "the memory before it"),
+    # fields, palette, questions
+    Action("form.accept", ("ctrl+s",), "save", "form", 90, typing=True),
+    Action("form.next", ("tab",), "next field", "form", 40, typing=True),
+    Action("form.previous", ("shift+tab",), "field before", "form", 0, typing=True),
+    Action("palette.run", ("enter",), "run", "palette", 90, typing=True),
+    Action("palette.down", ("down",), "down", "palette", 0, typing=True),
+    Action("palette.up", ("up",), "up", "palette", 0, typing=True),
+    Action("unlock.open", ("enter",), "unlock", "unlock", 90, typing=True),
+    Action("unlock.show", ("ctrl+r",), "show", "unlock", 50, "show what is typed", typing=True),
+)
+
+# what of `everywhere` works while the vault is locked
+ALWAYS: Final = frozenset(f"everywhere.{name}" for name in ("help", "palette", "theme", "quit", "back", "leave"))
+
+_SHOWN: Final[Mapping[str, str]] = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "space": "space",
+    "enter": "enter",
+    "escape": "esc",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "full_stop": ".",
+    "comma": ",",
+    "minus": "-",
+    "plus": "+",
+    "equals_sign": "=",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def shown_key(key: str) -> str:
+    """Return a key as people are told it: "?", "esc", "^p"."""
+    if key.startswith("ctrl+"):
+        return "^" + shown_key(key.removeprefix("ctrl+"))
+    return _SHOWN.get(key, key)
+
+
+class Keymap:
+    """Which key does what, place by place; a person's own keys go over the registry's."""
+
+    def __init__(self, own: Mapping[str, tuple[str, ...]] | None = None, actions: Iterable[Action] = ACTIONS) -> None:
+        own = own or {}
+        self._keys = {action.id: own.get(action.id, action.keys) for action in actions}
+        self._actions = {action.id: action for action in actions}
+        self._by_place: dict[str, dict[str, Action]] = {}
+        for action in actions:
+            place = self._by_place.setdefault(action.where, {})
+            for key in self._keys[action.id]:
+                place.setdefault(key, action)
+
+    def keys(self, action: Action) -> tuple[str, ...]:
+        return self._keys[action.id]
+
+    def shown(self, action: Action) -> str:
+        """Return the key that is told for *action*, or "" where it has none."""
+        keys = self._keys[action.id]
+        return shown_key(keys[0]) if keys else ""
+
+    def find(self, key: str, places: Iterable[str]) -> Action | None:
+        """Return what *key* does, the first of *places* first."""
+        for place in places:
+            if (action := self._by_place.get(place, {}).get(key)) is not None:
+                return action
+        return None
+
+    def get(self, action_id: str) -> Action:
+        return self._actions[action_id]
+
+    def of(self, places: Iterable[str]) -> list[Action]:
+        """Return the actions of *places*, in their order."""
+        wanted = list(places)
+        return sorted(
+            (action for action in self._actions.values() if action.where in wanted),
+            key=lambda action: wanted.index(action.where),
+        )

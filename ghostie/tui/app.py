@@ -1,0 +1,289 @@
+"""The application: the keeper, what every screen's header tells, locking, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.app import App
+
+from ghostie.errors import GhostieError
+from ghostie.paths import Layout
+from ghostie.tui import themes
+from ghostie.tui.keeper import Asked, Failed, Keeper, KeeperGone, Opening, Then, told
+from ghostie.tui.place import Long, Place
+from ghostie.tui.settings import Settings
+
+WATCH = 5.0
+LAST_WAIT = 20.0
+
+
+def _now() -> float:
+    """Return a clock that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class GhostieApp(App[None]):
+    """The review screens on one vault."""
+
+    CSS = themes.CSS
+    ENABLE_COMMAND_PALETTE = False
+    INLINE_PADDING = 0
+    ESCAPE_TO_MINIMIZE = False
+    BINDINGS: ClassVar = []
+    TITLE = "ghostie"
+
+    def __init__(self, opening: Opening, keeper: Keeper | None, settings: Settings, *, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.opening = opening
+        self.keeper = keeper
+        self.settings = settings
+        self.standing: dict[str, int | None] = {}
+        self.fault: BaseException | None = None
+        self.locked = False
+        self.cursor: str | None = None  # the id of the memory that one stood on: it is found again after a lock
+        self._touched = _now()
+        self._long: set[Keeper] = set()
+        self._ended: list[Keeper] = []
+        self._listening: set[asyncio.Task[None]] = set()
+
+    # -- colours -----------------------------------------------------------------------------------------------------
+
+    @property
+    def painted(self) -> dict[str, Style]:
+        return themes.styles(self.current_theme)
+
+    def do_theme(self) -> None:
+        names = [theme.name for theme in themes.THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.place.tell(f"colours: {self.theme} · `theme` in the settings file keeps them")
+
+    # -- beginning and end -------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = self.settings.theme if self.settings.theme in self.available_themes else themes.DARK.name
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_fault)
+        if self.keeper is None:
+            from ghostie.tui.screens.welcome import WelcomePlace
+
+            self.push_screen(WelcomePlace())
+        else:
+            from ghostie.tui.screens.memories import MemoriesPlace
+
+            self.push_screen(MemoriesPlace())
+            self._listen(self.keeper)
+        self.set_interval(WATCH, self._look_at_the_clock)
+
+    def _loop_fault(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End without a traceback: Textual's would print every local variable, passphrases and memories among them."""
+        self.fault = self._exception
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: Any) -> None:
+        self._close_messages_no_wait()
+
+    @property
+    def place(self) -> Place:
+        place = self.screen
+        assert isinstance(place, Place)
+        return place
+
+    async def on_event(self, event: events.Event) -> None:
+        # a key is carried out before the next is looked at: what is typed ahead must not go to a field not yet there
+        place = self.screen if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack else None
+        if isinstance(place, Place) and isinstance(event, events.Key) and place.take_key(event):
+            return
+        await super().on_event(event)
+
+    def do_quit(self) -> None:
+        self.exit()
+
+    def back(self) -> None:
+        """Leave the place on top; the last one for good."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    def do_leave(self) -> None:
+        if len(self.screen_stack) > 2:
+            self.place.do_back()
+        else:
+            self.exit()
+
+    def close(self) -> None:
+        """End every keeper, once the screens are gone; what one is writing is finished first."""
+        keepers = [*self._ended, *self._long, *([self.keeper] if self.keeper is not None else [])]
+        for keeper in keepers:
+            keeper.end()
+        for keeper in keepers:
+            keeper.wait(LAST_WAIT)
+
+    def _let_go(self, keeper: Keeper) -> None:
+        """End *keeper*; `close` waits for it."""
+        keeper.end()
+        self._ended = [each for each in self._ended if not each.gone]
+        self._ended.append(keeper)
+
+    # -- the keeper --------------------------------------------------------------------------------------------------
+
+    def _listen(self, keeper: Keeper) -> None:
+        task = asyncio.get_running_loop().create_task(self._hear(keeper))
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+
+    async def _hear(self, keeper: Keeper) -> None:
+        with self._context():
+            await keeper.listen(lambda said: self._event(keeper, said))
+            if keeper is self.keeper and not self.locked and self.is_running:
+                self.lock(str(KeeperGone()))
+
+    def _event(self, keeper: Keeper, said: Mapping[str, Any]) -> None:
+        if keeper is not self.keeper:
+            return
+        if said["event"] == "locked":
+            error = told(said["error"])
+            self.lock("" if type(error).__name__ in ("NoPassphrase",) else _spoken(error))
+        elif said["event"] == "changed":
+            self.changed()
+
+    def changed(self) -> None:
+        """Let every place know that the vault is another than it was."""
+        for place in self.screen_stack:
+            if isinstance(place, Place):
+                place.changed()
+
+    def ask(
+        self, task: str, given: Mapping[str, Any], then: Then, failed: Failed, progress: Then | None = None
+    ) -> Asked:
+        """Ask the keeper; places use their own `ask`."""
+        assert self.keeper is not None
+        return self.keeper.ask(task, given, then, failed, progress)
+
+    def ask_long(
+        self, place: Place, task: str, given: Mapping[str, Any], then: Then, failed: Failed, progress: Then | None
+    ) -> Long:
+        """Ask a keeper that is started for this task alone, and ended with it."""
+        long = Long()
+
+        def start(keys: Any) -> None:
+            keeper = Keeper(self.opening, keys)
+            self._long.add(keeper)
+
+            def over(result: Any, deliver: Then) -> None:
+                self._long.discard(keeper)
+                self._let_go(keeper)
+                if not place._gone:
+                    deliver(result)
+
+            def say(value: Any) -> None:
+                if progress is not None and not place._gone:
+                    progress(value)
+
+            long.asked = keeper.ask(
+                task, given, lambda answer: over(answer, then), lambda error: over(error, failed), say
+            )
+            self._listen(keeper)
+            if long.cancelled:
+                long.asked.cancel()
+
+        self.ask("opening.keys", {}, start, failed)
+        return long
+
+    def stand(self, standing: Mapping[str, int | None]) -> None:
+        """Take in counts for the header."""
+        self.standing = {**self.standing, **standing}
+        self.place.repaint()
+
+    # -- locking -----------------------------------------------------------------------------------------------------
+
+    def touched(self) -> None:
+        """Note that the person is there."""
+        self._touched = _now()
+
+    def _look_at_the_clock(self) -> None:
+        minutes = self.settings.lock_after
+        if minutes and not self.locked and self.keeper is not None and _now() - self._touched > minutes * 60:
+            self.lock(f"locked after {minutes} min without a key")
+
+    def do_lock(self) -> None:
+        self.lock("locked")
+
+    def lock(self, why: str = "") -> None:
+        """Let go of the keys and of all text, and ask for the passphrase."""
+        from ghostie.tui.screens.unlock import UnlockPlace
+
+        if self.locked or self.keeper is None:
+            return
+        self.locked = True
+        # a keeper that only the person can open: the agent that once opened the vault does not open this screen
+        before, self.keeper = self.keeper, Keeper(self.opening, ask=True)
+        for keeper in (before, *self._long):
+            self._let_go(keeper)
+        self._long.clear()
+        self.standing = {}
+        self._listen(self.keeper)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.push_screen(UnlockPlace(why))
+        self.clear_notifications()
+        gc.collect()
+
+    def unlocked(self) -> None:
+        """Go on after the passphrase was right."""
+        from ghostie.tui.screens.memories import MemoriesPlace
+
+        self.locked = False
+        self.touched()
+        self.pop_screen()
+        self.push_screen(MemoriesPlace())
+
+    # -- everywhere --------------------------------------------------------------------------------------------------
+
+    def do_help(self) -> None:
+        from ghostie.tui.screens.help import HelpPlace
+
+        self.push_screen(HelpPlace(self.place))
+
+    def do_palette(self) -> None:
+        from ghostie.tui.screens.palette import PalettePlace
+
+        self.push_screen(PalettePlace(self.place))
+
+    def do_refresh(self) -> None:
+        self.changed()
+
+    def do_undo(self) -> None:
+        self._undo(redo=False)
+
+    def do_redo(self) -> None:
+        self._undo(redo=True)
+
+    def _undo(self, *, redo: bool) -> None:
+        from ghostie import text
+
+        def done(answer: Mapping[str, Any]) -> None:
+            count = text.plural(len(answer["rows"]), "memory")
+            self.changed()
+            self.place.tell(f"{'did again' if redo else 'took back'}: {answer['what']} of {count}")
+
+        self.place.ask("memories.undo", done, redo=redo)
+
+
+def _spoken(error: GhostieError) -> str:
+    way_out = error.way_out()
+    return f"{error}" + (f" · {way_out}" if way_out else "")

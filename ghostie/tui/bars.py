@@ -1,0 +1,161 @@
+"""The header, the action bar (footer where it is wide), and the line in which the program speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ghostie import text
+from ghostie.tui import words
+from ghostie.tui.actions import EVERYWHERE, Action
+from ghostie.tui.words import Piece
+
+if TYPE_CHECKING:
+    from ghostie.tui.app import GhostieApp
+    from ghostie.tui.place import Place
+
+MORE = "everywhere.palette"
+
+
+class Painted(Widget):
+    """A widget that paints its own lines in the application's styles."""
+
+    can_focus = False
+
+    @property
+    def ghostie(self) -> GhostieApp:
+        from ghostie.tui.app import GhostieApp
+
+        app = self.app
+        assert isinstance(app, GhostieApp)
+        return app
+
+    @property
+    def place(self) -> Place:
+        from ghostie.tui.place import Place
+
+        place = self.screen
+        assert isinstance(place, Place)
+        return place
+
+    @property
+    def styled(self) -> dict[str, Style]:
+        return self.ghostie.painted
+
+
+class Head(Painted):
+    """One line: where one is, and what waits: conflicts, unsynced changes, the inbox."""
+
+    def render_line(self, y: int) -> Strip:
+        styled, width = self.styled, self.size.width
+        right = self._standing(width)
+        taken = sum(cell_len(piece) for piece, _ in right)
+        title = words.line(self.place.heading(), max(width - taken - 2, 8))
+        gap = max(width - taken - cell_len(title) - 1, 1)
+        return words.strip([(" ", None), (title, styled["strong"]), (" " * gap, None), *right], width, styled["bar"])
+
+    def _standing(self, width: int) -> list[Piece]:
+        """Return the counts; words where there is room, else signs that the help explains."""
+        standing, styled = self.ghostie.standing, self.styled
+        wide = width >= 80
+        pieces: list[Piece] = []
+
+        def put(count: int | None, sign: str, said: str, style: Style | None) -> None:
+            if count:
+                pieces.append((f"{said if wide else f'{sign}{count:,}'} ", style))
+
+        conflicts, unsynced, inbox = (standing.get(name) or 0 for name in ("conflicts", "unsynced", "inbox"))
+        put(conflicts, "!", f"! {text.plural(conflicts, 'conflict')} ·", styled["bad"])
+        put(unsynced, "↑", f"↑ {unsynced:,} unsynced ·", styled["warn"])
+        put(inbox, "+", f"+ {inbox:,} in the inbox ·", None)
+        total = standing.get("memories")
+        if total is not None:
+            pieces.append((f"{text.plural(total, 'memory')} " if wide else f"{total:,} ", styled["dim"]))
+        return pieces
+
+
+class Bar(Painted):
+    """What can be done here: keys and words where it is wide; where it is narrow, buttons for a finger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spots: list[tuple[int, int, Action]] = []
+
+    def render_line(self, y: int) -> Strip:
+        return self._buttons(y) if self.place.narrow else self._footer()
+
+    def _footer(self) -> Strip:
+        styled, width = self.styled, self.size.width
+        keymap = self.ghostie.settings.keymap
+        pieces: list[Piece] = []
+        self._spots, at = [], 0
+        for action in self.place.likely():
+            key = keymap.shown(action)
+            spelt = f" {key} {action.words} "
+            if at + cell_len(spelt) > width:
+                continue
+            pieces += [(f" {key} ", styled["key"]), (f"{action.words} ", None)]
+            self._spots.append((at, at + cell_len(spelt), action))
+            at += cell_len(spelt)
+        return words.strip(pieces, width, styled["bar"])
+
+    def _buttons(self, y: int) -> Strip:
+        """Return a line of up to four buttons: the three likeliest actions, and all of them."""
+        styled, width = self.styled, self.size.width
+        keymap = self.ghostie.settings.keymap
+        shown = [action for action in self.place.likely() if action.where != EVERYWHERE][:3]
+        shown.append(keymap.get(MORE))
+        tall = self.size.height > 1
+        pieces: list[Piece] = []
+        self._spots = []
+        for at, action in enumerate(shown):
+            left, right = width * at // len(shown), width * (at + 1) // len(shown)
+            word = "more" if action.id == MORE else action.words
+            label = (word, keymap.shown(action))[y] if tall else f"{keymap.shown(action)} {word}"
+            room = right - left - 1
+            pieces += [
+                (words.line(label, room).center(room), styled["key"] if y else styled["button"]),
+                ("│" if right < width else " ", styled["dim"]),
+            ]
+            self._spots.append((left, right, action))
+        return words.strip(pieces, width, styled["bar"])
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        for left, right, action in self._spots:
+            if left <= event.x < right:
+                self.place.run_action_of(action)
+                return
+
+
+class Tell(Painted):
+    """What the program has to say, in words, until the next key; nothing where it has nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = ""
+        self._bad = False
+
+    def tell(self, said: str, *, bad: bool = False) -> None:
+        self.said, self._bad = said, bad
+        self.set_class(bool(said), "-on")
+        self.refresh(layout=True)
+
+    def _lines(self, width: int) -> list[str]:
+        return list(words.lines(("! " if self._bad else "") + self.said, max(width - 2, 1)))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(1, len(self._lines(width)))
+
+    def render_line(self, y: int) -> Strip:
+        styled, lines = self.styled, self._lines(self.size.width)
+        said = lines[y] if y < len(lines) else ""
+        return words.strip(
+            [(" ", None), (said, styled["bad"] if self._bad else None)], self.size.width, styled["faint"]
+        )

@@ -1,0 +1,99 @@
+"""A page of text to scroll: it is wrapped as far as it was read, so that a megabyte opens as fast as a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ghostie.tui import themes, words
+from ghostie.tui.words import Piece
+
+AHEAD: Final = 400  # lines that are wrapped beyond what is seen
+
+Line = Sequence[Piece]
+
+
+class Page(ScrollView):
+    """A head of painted lines, then text."""
+
+    can_focus = False
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._head: list[Line] = []
+        self._text = ""
+        self._width = 0
+        self._lines: list[Line] = []
+        self._more: Iterator[str] | None = None
+
+    def show(self, head: Sequence[Line], text: str, *, top: bool = True) -> None:
+        """Show *head*, whose pieces are safe already, and *text*, which is made so."""
+        self._head, self._text = list(head), text
+        self._wrap()
+        if top:
+            self.scroll_to(y=0, animate=False, force=True)
+
+    def forget(self) -> None:
+        self.show((), "")
+
+    def on_resize(self) -> None:
+        if self.scrollable_content_region.width != self._width:
+            self._wrap()
+
+    def _wrap(self) -> None:
+        self._width = self.scrollable_content_region.width
+        self._lines = list(self._head)
+        self._more = words.lines(self._text, self._width - 2) if self._text else None
+        self._grow(self.scroll_offset.y + self.size.height + AHEAD)
+
+    def _grow(self, to: int) -> None:
+        """Wrap up to line *to*, or to the end."""
+        more = self._more
+        while more is not None and len(self._lines) < to:
+            line = next(more, None)
+            if line is None:
+                more = None
+            else:
+                self._lines.append([(line, None)])
+        self._more = more
+        self.virtual_size = Size(self._width, max(1, len(self._lines)))
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._more is not None and new_value + self.size.height + AHEAD // 2 > len(self._lines):
+            self._grow(int(new_value) + self.size.height + AHEAD)
+
+    def render_line(self, y: int) -> Strip:
+        styled = themes.styles(self.app.current_theme)
+        at = y + self.scroll_offset.y
+        pieces = self._lines[at] if at < len(self._lines) else ()
+        return words.strip([(" ", None), *pieces], self.scrollable_content_region.width, styled["text"])
+
+    def _by(self, lines: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False, force=True)
+
+    def do_down(self) -> None:
+        self._by(1)
+
+    def do_up(self) -> None:
+        self._by(-1)
+
+    def do_page_down(self) -> None:
+        self._by(max(1, self.size.height - 2))
+
+    def do_page_up(self) -> None:
+        self._by(-max(1, self.size.height - 2))
+
+    def do_first(self) -> None:
+        self.scroll_to(y=0, animate=False, force=True)
+
+    def do_last(self) -> None:
+        self._grow(len(self._lines) + AHEAD)
+        self.scroll_to(y=self.virtual_size.height, animate=False, force=True)
+        if self._more is not None:
+            self.call_later(self.do_last)  # piece by piece: keys are taken in between

@@ -1,0 +1,307 @@
+"""The base of every screen: header, action bar, keys from the registry, and work that leaves the interface's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+
+from ghostie.errors import GhostieError
+from ghostie.tui.actions import ALWAYS, EVERYWHERE, LIST, PAGE, Action
+from ghostie.tui.bars import Bar, Head, Tell
+from ghostie.tui.keeper import Asked, Failed, Then
+from ghostie.tui.pages import Page
+from ghostie.tui.rows import Rows
+
+if TYPE_CHECKING:
+    from ghostie.tui.app import GhostieApp
+
+NARROW = 60
+WIDE = 100
+LOW = 20
+
+
+_Wanted = tuple[str, Then, Failed | None, dict[str, Any]]
+
+
+@dataclass
+class _Latest:
+    asked: Asked
+    waiting: _Wanted | None = None
+
+
+class Place(Screen[Any]):
+    """A screen. A subclass has a NAME, a `body`, and a `do_<name>` for each action of its place in the registry."""
+
+    NAME: ClassVar[str] = "place"
+    TITLE_WORDS: ClassVar[str] = ""
+    LOCKED: ClassVar[bool] = False  # whether it works while the vault is locked
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-mid"), (WIDE, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-tall")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: list[Asked] = []
+        self._latest: dict[str, _Latest] = {}
+        self._gone = False
+        self._ready = False
+        self._held: list[events.Key] = []
+
+    # -- for subclasses ----------------------------------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        """Return what stands between header and action bar."""
+        return ()
+
+    def opened(self) -> None:
+        """Called when it was first painted: ask for what it shows."""
+
+    def resumed(self) -> None:
+        """Called when it is on top again."""
+
+    def changed(self) -> None:
+        """Called when the vault was changed by another process, or by a place that was on top: ask again."""
+
+    def resized(self) -> None:
+        """Called when its size has changed; see `narrow`, `wide` and `low`."""
+
+    def heading(self) -> str:
+        return self.TITLE_WORDS or self.NAME
+
+    def shared(self) -> tuple[str, ...]:
+        """Return which of the shared actions work now: LIST or PAGE."""
+        return ()
+
+    def pane(self, where: str) -> Rows | Page | None:
+        """Return the widget that carries out the shared actions *where*."""
+        if where == LIST:
+            return next(iter(self.query(Rows)), None)
+        return next(iter(self.query(Page)), None)
+
+    def can(self, action: Action) -> bool:
+        """Tell whether *action* applies now."""
+        return True
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def ghostie(self) -> GhostieApp:
+        from ghostie.tui.app import GhostieApp
+
+        app = self.app
+        assert isinstance(app, GhostieApp)
+        return app
+
+    @property
+    def narrow(self) -> bool:
+        return 0 <= self.size.width < NARROW
+
+    @property
+    def wide(self) -> bool:
+        return self.size.width >= WIDE
+
+    @property
+    def low(self) -> bool:
+        return self.size.height < LOW
+
+    def compose(self) -> ComposeResult:
+        yield Head()
+        with Horizontal(id="body"):
+            yield from self.body()
+        yield Tell()
+        yield Bar()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        if self._gone:
+            return
+        self.resized()
+        self.opened()
+        self._ready = True
+        held, self._held = self._held, []
+        for event in held:
+            if self.app.screen is not self:
+                self.app.post_message(event)
+            elif not self.take_key(event) and self.focused is not None:
+                self.focused.post_message(event)
+
+    def on_unmount(self) -> None:
+        self._gone = True
+        for asked in self._asked:
+            asked.drop()
+        self._asked.clear()
+        self._latest.clear()
+
+    def on_screen_resume(self) -> None:
+        self.resumed()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.resized)
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def scopes(self) -> tuple[str, ...]:
+        return (self.NAME, *self.shared(), EVERYWHERE)
+
+    def actions(self) -> list[Action]:
+        """Return what can be done here and now, this place's own first."""
+        return [action for action in self.ghostie.settings.keymap.of(self.scopes()) if self.applies(action)]
+
+    def likely(self) -> list[Action]:
+        """Return the actions of the footer and the action bar, the likeliest first."""
+        return sorted((each for each in self.actions() if each.weight), key=lambda each: -each.weight)
+
+    def applies(self, action: Action) -> bool:
+        if action.where == EVERYWHERE:
+            return (not self.LOCKED or action.id in ALWAYS) and self.can(action)
+        if action.where in (LIST, PAGE):
+            return self.pane(action.where) is not None
+        return self.can(action)
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text field has the keys."""
+        return self.focused is not None
+
+    def take_key(self, event: events.Key) -> bool:
+        """Carry out what a key means here; return False for what a text field or Textual itself is to have.
+
+        Keys are taken in order: what was typed before the place was painted waits until it is.
+        """
+        self.ghostie.touched()
+        if not self._ready:
+            self._held.append(event)
+            return True
+        self.tell("")
+        keymap = self.ghostie.settings.keymap
+        names = [event.key, *([event.character] if event.character and len(event.character) == 1 else [])]
+        for name in names:
+            action = keymap.find(name, self.scopes())
+            if action is None:
+                continue
+            if self.typing and not action.typing and event.key != "escape":
+                return False
+            if self.applies(action):
+                self.run_action_of(action)
+            return True
+        return False
+
+    def on_click(self) -> None:
+        self.ghostie.touched()
+
+    def run_action_of(self, action: Action) -> None:
+        """Carry *action* out: here, by the pane that it is for, or by the application."""
+        own = getattr(self, f"do_{action.name}", None)
+        if own is None and action.where in (LIST, PAGE):
+            own = getattr(self.pane(action.where), f"do_{action.name}", None)
+        if own is None and action.where == EVERYWHERE:
+            own = getattr(self.ghostie, f"do_{action.name}", None)
+        if own is None:
+            raise NotImplementedError(action.id)
+        own()
+        self.repaint()
+
+    def do_back(self) -> None:
+        """Leave this place; the first one is left for good."""
+        self.ghostie.back()
+
+    # -- words -------------------------------------------------------------------------------------------------------
+
+    def tell(self, said: str, *, bad: bool = False) -> None:
+        """Say something in the line above the action bar, until the next key."""
+        line = next(iter(self.query(Tell)), None)
+        if line is not None and (said or line.said):
+            line.tell(said, bad=bad)
+
+    def failed(self, error: GhostieError) -> None:
+        """Say what went wrong, and what can be done."""
+        way_out = error.way_out()
+        self.tell(f"{error}" + (f" · {way_out}" if way_out else ""), bad=True)
+
+    def repaint(self) -> None:
+        """Paint header and action bar again: counts or what can be done may have changed."""
+        for bar in self.query(Head), self.query(Bar):
+            bar.refresh()
+
+    # -- work --------------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        task: str,
+        then: Then | None = None,
+        *,
+        failed: Failed | None = None,
+        progress: Then | None = None,
+        lane: str = "quick",
+        latest: str | None = None,
+        **given: Any,
+    ) -> None:
+        """Ask the keeper for *task*. *then* gets its answer, or *failed* a GhostieError, on the interface's thread.
+
+        *latest* names a kind of asking of which only the newest counts. *lane* "long" is for what takes its time: see
+        `ask_long`, which this is then.
+        """
+        if lane == "long":
+            self.ask_long(task, then, failed=failed, progress=progress, **given)
+            return
+        wanted = (task, then or _ignore, failed, given)
+        if latest is not None and (under_way := self._latest.get(latest)) is not None and not under_way.asked.over:
+            under_way.waiting = wanted
+            return
+        self._start(wanted, progress, latest)
+
+    def _start(self, wanted: _Wanted, progress: Then | None, latest: str | None) -> None:
+        task, then, failed, given = wanted
+
+        def over(result: Any, deliver: Then) -> None:
+            self._asked = [asked for asked in self._asked if not asked.over]
+            newer = self._latest.pop(latest) if latest is not None and latest in self._latest else None
+            if newer is not None and newer.waiting is not None:
+                self._start(newer.waiting, None, latest)
+            elif not self._gone:
+                deliver(result)
+
+        asked = self.ghostie.ask(
+            task, given, lambda answer: over(answer, then), lambda error: over(error, failed or self.failed), progress
+        )
+        self._asked.append(asked)
+        if latest is not None and not asked.over:
+            self._latest[latest] = _Latest(asked)
+
+    def ask_long(
+        self,
+        task: str,
+        then: Then | None = None,
+        *,
+        failed: Failed | None = None,
+        progress: Then | None = None,
+        **given: Any,
+    ) -> Long:
+        """Ask a keeper of its own for *task*, so that it holds up nothing; the result can cancel it."""
+        return self.ghostie.ask_long(self, task, given, then or _ignore, failed or self.failed, progress)
+
+
+class Long:
+    """A long task under way in a keeper of its own."""
+
+    def __init__(self) -> None:
+        self.asked: Asked | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self.asked is not None:
+            self.asked.cancel()
+
+
+def _ignore(_: Any) -> None:
+    pass

@@ -1,0 +1,87 @@
+"""Changes to one memory or many, for every place that has some chosen: the list, and one opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ghostie import text
+from ghostie.tui.actions import Action
+from ghostie.tui.place import Place
+from ghostie.tui.rows import Row
+
+
+class Changing(Place):
+    """Mixed into a place that has memories chosen."""
+
+    def chosen(self) -> list[str]:
+        """Return the ids of the memories that a change is for."""
+        raise NotImplementedError
+
+    def chosen_rows(self) -> list[Row]:
+        """Return what is known of them."""
+        raise NotImplementedError
+
+    def done(self, said: str) -> None:
+        """Show what has become of them, and say it."""
+        raise NotImplementedError
+
+    def can(self, action: Action) -> bool:
+        """Tell whether *action* would change anything of what is chosen."""
+        if action.name not in ("keep", "archive", "forget", "restore", "category", "tag", "edit", "editor"):
+            return True
+        rows = self.chosen_rows()
+        if action.name in ("edit", "editor"):
+            return len(rows) == 1 and not rows[0]["deleted"] and not rows[0]["conflict"]
+        if action.name == "restore":
+            return any(row["deleted"] for row in rows)
+        if not rows or all(row["deleted"] for row in rows):
+            return False
+        if action.name == "keep":
+            return any(row["status"] != "active" for row in rows)
+        if action.name == "archive":
+            return any(row["status"] != "archived" for row in rows)
+        return True
+
+    def _change(self, task: str, did: str, ids: list[str] | None = None, **given: Any) -> None:
+        ids = self.chosen() if ids is None else ids
+        if ids:
+            self.ask(task, lambda rows: self.done(_said(did, rows)), ids=ids, **given)
+
+    def do_keep(self) -> None:
+        self._change("memories.set_status", "kept", status="active")
+
+    def do_archive(self) -> None:
+        self._change("memories.set_status", "archived", status="archived")
+
+    def do_forget(self) -> None:
+        self._change("memories.remove", "removed")
+
+    def do_restore(self) -> None:
+        self._change("memories.restore", "brought back")
+
+    def do_category(self) -> None:
+        rows = self.chosen_rows()
+        now = rows[0]["category"] if rows and len({row["category"] for row in rows}) == 1 else ""
+        change = partial(self._change, "memories.set_category", "categorised")
+        self._line("category", now, lambda said: change(category=said.strip()))
+
+    def do_tag(self) -> None:
+        def tag(said: str) -> None:
+            asked = said.replace("#", " ").split()
+            add = [word.removeprefix("+") for word in asked if not word.startswith("-")]
+            remove = [word[1:] for word in asked if word.startswith("-") and len(word) > 1]
+            if add or remove:
+                self._change("memories.tag", "tagged", add=add, remove=remove)
+
+        self._line("tags to add; -tag takes one off", "", tag)
+
+    def _line(self, what: str, value: str, then: Callable[[str], None]) -> None:
+        from ghostie.tui.screens.line import LinePlace
+
+        self.app.push_screen(LinePlace(what, value), lambda said: then(said) if said is not None else None)
+
+
+def _said(did: str, rows: Sequence[Any]) -> str:
+    return f"{did} {text.plural(len(rows), 'memory')} · u takes it back"

@@ -1,0 +1,264 @@
+"""Memories: the list, what one says beside it where there is room, search as one types, and changes to one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ghostie.errors import GhostieError
+from ghostie.tui import facts, words
+from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Place
+from ghostie.tui.rows import Ids, Row, Rows
+from ghostie.tui.screens.changing import Changing
+from ghostie.tui.words import Piece
+from ghostie.vault.vault import wall_clock
+
+DEBOUNCE: Final = 0.06
+EXAMPLE: Final = "words · cat: tag: device: since:7d is:conflict"
+
+
+class MemoriesPlace(Changing, Place):
+    NAME = "memories"
+    TITLE_WORDS = "Memories"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query_words = ""
+        self._snippets: Mapping[str, list[list[Any]]] = {}
+        self._more = False
+        self._listed = False
+        self._pane = LIST
+        self._found: Mapping[str, Any] | None = None
+        self._soon: Timer | None = None
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical(id="list"):
+            field = Input(placeholder=EXAMPLE, id="search", compact=True)
+            field.display = False
+            yield field
+            yield Rows(self._paint, empty="opening …", id="rows")
+        preview = Page(id="preview")
+        preview.display = False
+        yield preview
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one("#rows", Rows)
+
+    @property
+    def preview(self) -> Page:
+        return self.query_one("#preview", Page)
+
+    def heading(self) -> str:
+        if not self._listed:
+            return "Memories"
+        marked = f" · {len(self.rows.marks):,} marked" if self.rows.marks else ""
+        if not self.query_words:
+            return f"Memories{marked}"
+        count = len(self.rows.names)
+        return f"{count:,}{' and more' if self._more else ''} · {self.query_words}{marked}"
+
+    def shared(self) -> tuple[str, ...]:
+        return (self._pane,)
+
+    def pane(self, where: str) -> Rows | Page | None:
+        return self.rows if where == LIST else self.preview
+
+    def opened(self) -> None:
+        self.load()
+
+    def resized(self) -> None:
+        lines = 2 if self.narrow else 1
+        if lines != self.rows.lines:
+            self.rows.set_lines(lines)
+        if self.preview.display != self.wide:
+            self.preview.display = self.wide
+            if not self.wide:
+                self._pane = LIST
+                self.rows.active = True
+            self._look()
+
+    def resumed(self) -> None:
+        if self._listed:
+            self.ghostie.cursor = self.rows.current
+
+    def changed(self) -> None:
+        if not self.ghostie.locked:
+            self.load()
+
+    def load(self, *, top: bool = False) -> None:
+        """Ask which memories there are."""
+        self.ask(
+            "memories.listing",
+            lambda found: self._got(found, top),
+            failed=self._refused,
+            latest="listing",
+            query=self.query_words,
+        )
+
+    def _got(self, found: Mapping[str, Any], top: bool) -> None:
+        first = not self._listed
+        self._listed = True
+        self._snippets, self._more = found["snippets"], found["more"]
+        rows = self.rows
+        rows.empty = "nothing is like that · Esc shows all" if self.query_words else "no memories yet · n writes one"
+        names = Ids(found["ids"])
+        rows.show(names, top=top)
+        if first and self.ghostie.cursor is not None and (at := names.find(self.ghostie.cursor)) >= 0:
+            rows.go(at)
+        self.ghostie.stand(found["standing"])
+        self.ask("standing.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
+
+    def _unsynced(self, count: int | None) -> None:
+        self.ghostie.stand({"unsynced": count})
+
+    def _refused(self, error: GhostieError) -> None:
+        self.rows.empty = ""
+        self.rows.refresh()
+        self.failed(error)
+
+    def on_rows_wanted(self, message: Rows.Wanted) -> None:
+        self.ask("memories.rows", message.rows.fill, ids=message.names)
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        if message.name is not None:
+            self.ghostie.cursor = message.name
+        self._look()
+        self.repaint()
+
+    def on_rows_opened(self, message: Rows.Opened) -> None:
+        if not self.wide:
+            self.do_open()
+
+    def _look(self) -> None:
+        """Show what the memory under the cursor says, where there is room beside the list."""
+        if not self.preview.display:
+            return
+        name = self.rows.current
+        if name is None:
+            self._found = None
+            self.preview.forget()
+            return
+        self.ask("memories.memory", self._looked, failed=self._not_looked, latest="preview", id=name)
+
+    def _looked(self, found: Mapping[str, Any]) -> None:
+        same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
+        self._found = found
+        width = self.preview.size.width
+        head = facts.head_lines(found, width, styled=self.ghostie.painted, now=wall_clock())
+        self.preview.show(head, found["record"]["content"], top=not same)
+
+    def _not_looked(self, error: GhostieError) -> None:
+        self._found = None
+        self.preview.show([[(words.line(str(error), self.preview.size.width - 2), self.ghostie.painted["bad"])]], "")
+
+    def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
+        return facts.row_lines(
+            row,
+            width,
+            lines,
+            styled=self.ghostie.painted,
+            now=wall_clock(),
+            snippet=self._snippets.get(row["id"]) if self._snippets else None,
+        )
+
+    # -- which are shown ---------------------------------------------------------------------------------------------
+
+    @property
+    def field(self) -> Input:
+        return self.query_one("#search", Input)
+
+    def do_search(self) -> None:
+        self.field.display = True
+        self.set_focus(self.field)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        if self._soon is not None:
+            self._soon.stop()
+        self._soon = self.set_timer(DEBOUNCE, lambda: self.find(message.value))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        if self._soon is not None:
+            self._soon.stop()
+        self.find(message.value)
+        self._leave_field()
+
+    def find(self, query: str) -> None:
+        """Show what *query* asks for."""
+        query = query.strip()
+        if query != self.query_words:
+            self.query_words = query
+            if not self.typing:
+                self.field.value = query
+                self.field.display = bool(query)
+            self.load(top=True)
+
+    def _leave_field(self) -> None:
+        self.set_focus(None)
+        self.field.display = bool(self.query_words)
+
+    def do_clear(self) -> None:
+        self.set_focus(None)
+        self.field.display = False
+        self.field.value = ""
+        self.find("")
+
+    def do_trash(self) -> None:
+        self.find("" if self.query_words == "is:deleted" else "is:deleted")
+
+    def do_back(self) -> None:
+        if self.typing:
+            self._leave_field()
+        elif self.rows.unmark():
+            self.repaint()
+        elif self.query_words:
+            self.do_clear()
+        else:
+            self.tell("q leaves ghostie, ? helps")
+
+    # -- what is done ------------------------------------------------------------------------------------------------
+
+    def chosen(self) -> list[str]:
+        return self.rows.chosen()
+
+    def chosen_rows(self) -> list[Row]:
+        return [row for name in self.chosen()[:200] if (row := self.rows.row(name)) is not None]
+
+    def done(self, said: str) -> None:
+        self.rows.unmark()
+        self.load()
+        self.tell(said)
+
+    def can(self, action: Action) -> bool:
+        if action.name == "next_pane":
+            return self.wide
+        if action.name.startswith("saved_"):
+            return False
+        if action.name == "clear":
+            return bool(self.query_words)
+        return super().can(action)
+
+    def do_open(self) -> None:
+        from ghostie.tui.screens.detail import DetailPlace
+
+        if self.rows.current is not None:
+            self.app.push_screen(DetailPlace(self.rows, self.rows.current))
+
+    def do_next_pane(self) -> None:
+        self._pane = PAGE if self._pane == LIST else LIST
+        self.rows.active = self._pane == LIST
+        self.rows.set_lines(self.rows.lines)
+        self.tell("keys scroll the preview · Tab goes back to the list" if self._pane == PAGE else "")
+
+
+def _quiet(_: GhostieError) -> None:
+    """A count in the header that cannot be had is left out: the sync screen says why."""

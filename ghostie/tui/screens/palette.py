@@ -1,0 +1,89 @@
+"""Every command of the place below, found by its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ghostie.tui import words
+from ghostie.tui.actions import Action
+from ghostie.tui.place import Place
+from ghostie.tui.rows import Row, Rows
+from ghostie.tui.words import Piece
+
+
+class PalettePlace(Place):
+    NAME = "palette"
+    TITLE_WORDS = "Commands"
+
+    def __init__(self, of: Place) -> None:
+        super().__init__()
+        self._of = of
+        skipped = ("palette", "back", "leave")
+        self._actions = {action.id: action for action in of.actions() if action.name not in skipped}
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical():
+            yield Input(placeholder="what to do", compact=True)
+            yield Rows(self._paint, empty="no command is called that")
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one(Rows)
+
+    def opened(self) -> None:
+        self.query_one(Input).focus()
+        self._narrow_to("")
+
+    def can(self, action: Action) -> bool:
+        return action.where == self.NAME or action.name in ("back", "leave", "quit")
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        message.stop()
+        self._narrow_to(message.value)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.do_run()
+
+    def _narrow_to(self, typed: str) -> None:
+        wanted = typed.casefold().split()
+        found = [
+            action
+            for action in self._actions.values()
+            if all(word in f"{action.words} {action.said} {action.id}".casefold() for word in wanted)
+        ]
+        begun = typed.casefold().strip()
+        found.sort(key=lambda action: (not action.words.casefold().startswith(begun), -action.weight))
+        self.rows.show([action.id for action in found], top=True)
+        self.rows.fill({"id": action.id} for action in found)
+
+    def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
+        action = self._actions[row["id"]]
+        styled = self.ghostie.painted
+        key = self.ghostie.settings.keymap.shown(action)
+        return [[(f"{key:<7} ", styled["name"]), (words.line(action.said, width - 8), None)]]
+
+    def on_rows_opened(self, message: Rows.Opened) -> None:
+        self.do_run()
+
+    def do_down(self) -> None:
+        self.rows.do_down()
+
+    def do_up(self) -> None:
+        self.rows.do_up()
+
+    def do_run(self) -> None:
+        chosen = self.rows.current
+        if chosen is None:
+            return
+        action = self._actions[chosen]
+        self.app.pop_screen()
+        # by the next turn the place below is on top again, and the action may open another
+        self.app.call_later(self._of.run_action_of, action)
+
+    def do_back(self) -> None:
+        self.app.pop_screen()

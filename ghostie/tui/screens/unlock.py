@@ -1,0 +1,68 @@
+"""The passphrase, asked for where nothing else opens the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ghostie.errors import GhostieError
+from ghostie.tui.actions import Action
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Place
+
+
+class UnlockPlace(Place):
+    NAME = "unlock"
+    TITLE_WORDS = "ghostie · locked"
+    LOCKED = True
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__()
+        self._why = why
+        self._busy = False
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical():
+            yield Page()
+            yield Input(password=True, placeholder="passphrase", id="passphrase", compact=True)
+
+    def opened(self) -> None:
+        styled = self.ghostie.painted
+        head = [[("The vault is locked.", styled["strong"])], []]
+        self.query_one(Page).show(head, f"{self.ghostie.layout.home}\n\nType the passphrase, then Enter. Esc leaves.")
+        self.query_one(Page).styles.height = "auto"
+        self.query_one(Page).styles.max_height = 8
+        self.query_one(Input).focus()
+        if self._why:
+            self.tell(self._why)
+
+    def can(self, action: Action) -> bool:
+        return not (self._busy and action.name == "open")
+
+    def do_show(self) -> None:
+        field = self.query_one(Input)
+        field.password = not field.password
+
+    def do_open(self) -> None:
+        field = self.query_one(Input)
+        if not field.value:
+            self.tell("nothing was typed")
+            return
+        self._busy = True
+        self.tell("opening …")
+        passphrase, field.value = field.value, ""
+        self.ask("opening.unlock", self._opened, failed=self._refused, passphrase=passphrase)
+
+    def _opened(self, _: object) -> None:
+        self.ghostie.unlocked()
+
+    def _refused(self, error: GhostieError) -> None:
+        self._busy = False
+        self.failed(error)
+        self.repaint()
+
+    def do_back(self) -> None:
+        self.ghostie.exit()

@@ -1,0 +1,192 @@
+"""Memories: which there are, what they say, and the changes that a person makes to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ghostie.tui.tasks import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ghostie.memory import Record, Version
+    from ghostie.tui.desk import Desk
+    from ghostie.vault import Vault
+    from ghostie.vault.row import Entry
+
+EXCERPT = 400
+HITS = 100
+
+
+@task
+def listing(desk: Desk, query: str) -> dict[str, Any]:
+    """Return the memories that *query* asks for, and where the vault stands.
+
+    "ids" are all their ids in one string, 26 characters each: 100,000 are no burden so. With words in the query the
+    best HITS come best first, and "snippets" has for each pieces of text and whether they are hits. Raises BadFilter.
+    """
+    from ghostie.vault.query import parse
+
+    asked = parse(query)
+    vault = desk.fresh()
+    desk.seen()
+    snippets: dict[str, list[list[Any]]] = {}
+    more = False
+    if asked.words and not asked.filter(0).deleted:
+        entries, snippets, more = _found(vault, asked)
+    else:
+        from ghostie.vault.query import answer
+
+        entries = answer(vault, asked)
+    return {
+        "ids": "".join([entry.id for entry in entries]),
+        "snippets": snippets,
+        "more": more,
+        "standing": _standing(vault),
+    }
+
+
+def _found(vault: Vault, asked: Any) -> tuple[list[Entry], dict[str, list[list[Any]]], bool]:
+    from ghostie.vault.search import spans
+
+    wanted = asked.filter(vault.clock())
+    holds = wanted.test()
+    # conditions are tried on what the search found: with any, it has to find more
+    limit = len(vault.index) if asked.terms else HITS + 1
+    found = []
+    for hit in vault.search(asked.search, limit, prefix=True):
+        entry = vault.index.get(hit.id)
+        if entry is not None and holds(entry.doc):
+            found.append((entry, hit))
+            if len(found) > HITS:
+                break
+    snippets = {entry.id: [[piece, marked] for piece, marked in spans(hit.snippet)] for entry, hit in found[:HITS]}
+    return [entry for entry, _ in found[:HITS]], snippets, len(found) > HITS
+
+
+def _standing(vault: Vault) -> dict[str, int]:
+    counts = {"memories": 0, "inbox": 0, "conflicts": 0, "removed": 0}
+    for entry in vault.index.entries():
+        row = entry.row
+        if len(entry.heads) > 1:
+            counts["conflicts"] += 1
+        if row.get("deleted"):
+            counts["removed"] += 1
+        else:
+            counts["memories"] += 1
+            if row.get("status") == "inbox":
+                counts["inbox"] += 1
+    return counts
+
+
+@task
+def rows(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
+    """Return what a list shows of each of *ids* that is there."""
+    vault = desk.fresh()
+    return [row_of(entry) for memory_id in ids if (entry := vault.index.get(memory_id)) is not None]
+
+
+def row_of(entry: Entry) -> dict[str, Any]:
+    row = entry.row
+    return {
+        "id": entry.id,
+        "head": entry.heads[0][:32],
+        "at": entry.timestamp,
+        "text": entry.excerpt[:EXCERPT],
+        "category": row.get("category") or "",
+        "tags": row.get("tags") or [],
+        "status": row.get("status", "active"),
+        "kind": row.get("kind", "memory"),
+        "device": row.get("device_id") or "",
+        "local": row.get("privacy") == "local",
+        "deleted": entry.deleted,
+        "conflict": entry.in_conflict,
+        "flag": row.get("flag"),
+    }
+
+
+@task
+def memory(desk: Desk, id: str) -> dict[str, Any]:
+    """Return all of a memory that is shown: its row, its whole record, and how many versions it has."""
+    vault = desk.fresh()
+    entry = vault.find(id)
+    version = _last(vault, entry)
+    record: Record = version.shown("open" if entry.in_conflict else None)
+    return {"row": row_of(entry), "record": record, "versions": len(entry.versions), "hash": version.hash}
+
+
+def _last(vault: Vault, entry: Entry) -> Version:
+    """Return the version that is shown; of a removed memory, the one before its removal where that is still here."""
+    if entry.deleted:
+        kept = [row for row in entry.versions.values() if not row.get("deleted")]
+        if kept:
+            newest = max(kept, key=lambda row: (row["number"], row["modified"], row["hash"]))
+            return vault.files.read(entry.stem(newest["hash"]))
+    return vault.shown(entry)
+
+
+# -- changes ---------------------------------------------------------------------------------------------------------
+
+
+@task
+def add(desk: Desk, content: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Add a memory; return its row."""
+    version = desk.vault.add(content, **fields)
+    return _rows(desk, [version.id])[0]
+
+
+@task
+def edit(desk: Desk, id: str, changes: dict[str, Any], base: str) -> dict[str, Any]:
+    """Give a memory's fields new values, on the version *base* that the person was looking at; return its row."""
+    version = desk.vault.edit(id, changes, base=base)
+    return {"changed": version.hash != base, "row": _rows(desk, [id])[0]}
+
+
+@task
+def set_status(desk: Desk, ids: list[str], status: str) -> list[dict[str, Any]]:
+    """Set the status of memories, all or none; return their rows."""
+    what = {"active": "keep", "archived": "archive", "inbox": "to inbox"}[status]
+    desk.vault.edit_all(ids, lambda version: {"status": status}, what=what)
+    return _rows(desk, ids)
+
+
+@task
+def set_category(desk: Desk, ids: list[str], category: str) -> list[dict[str, Any]]:
+    """Set the category of memories, "" for none; return their rows."""
+    desk.vault.edit_all(ids, lambda version: {"category": category or None}, what="categorise")
+    return _rows(desk, ids)
+
+
+@task
+def tag(desk: Desk, ids: list[str], add: list[str], remove: list[str]) -> list[dict[str, Any]]:
+    """Add and take off tags; return the memories' rows."""
+    desk.vault.edit_all(ids, lambda version: {"tags": sorted({*version.field("tags"), *add} - set(remove))}, what="tag")
+    return _rows(desk, ids)
+
+
+@task
+def remove(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
+    """Remove memories; return their rows."""
+    desk.vault.remove(ids)
+    return _rows(desk, ids)
+
+
+@task
+def restore(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
+    """Bring removed memories back; return their rows."""
+    for memory_id in ids:
+        desk.vault.restore(memory_id)
+    return _rows(desk, ids)
+
+
+@task
+def undo(desk: Desk, redo: bool = False) -> dict[str, Any]:
+    """Take the last change back, or with *redo* the last undo; return what it was and the rows it touched."""
+    operation = desk.vault.undo(redo=redo)
+    ids = [change.id for change in operation.changes]
+    return {"what": operation.what, "rows": _rows(desk, ids)}
+
+
+def _rows(desk: Desk, ids: Iterable[str]) -> list[dict[str, Any]]:
+    index = desk.fresh().index
+    return [row_of(entry) for memory_id in ids if (entry := index.get(memory_id)) is not None]

@@ -1,0 +1,106 @@
+"""Colours. They say nothing that a mark, a word or weight does not say too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.color import Color
+from rich.style import Style
+from textual.theme import Theme
+
+DARK: Final = Theme(
+    name="ghostie",
+    primary="#8fb8de",
+    secondary="#b5c99a",
+    accent="#e6c384",
+    warning="#e6c384",
+    error="#ef8f8f",
+    success="#b5c99a",
+    foreground="#dcdcd6",
+    background="#16181d",
+    surface="#1c1f26",
+    panel="#272b34",
+    dark=True,
+    variables={"dim": "#949aa5"},
+)
+LIGHT: Final = Theme(
+    name="ghostie-light",
+    primary="#1f5c99",
+    secondary="#3f6b21",
+    accent="#8a5a00",
+    warning="#8a5a00",
+    error="#a61b1b",
+    success="#3f6b21",
+    foreground="#1d1f22",
+    background="#fbfaf7",
+    surface="#f3f1ec",
+    panel="#e3e0d8",
+    dark=False,
+    variables={"dim": "#5c6066"},
+)
+CONTRAST: Final = Theme(
+    name="contrast",
+    primary="#00ffff",
+    secondary="#00ff00",
+    accent="#ffff00",
+    warning="#ffff00",
+    error="#ff8080",
+    success="#00ff00",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#202020",
+    dark=True,
+    variables={"dim": "#ffffff"},
+)
+THEMES: Final = (DARK, LIGHT, CONTRAST)
+
+
+_made: dict[str, dict[str, Style]] = {}
+
+
+def styles(theme: Theme) -> dict[str, Style]:
+    """Return the styles that lines are painted in, by what they mean."""
+    if theme.name not in _made:
+        _made[theme.name] = _styles(theme)
+    return _made[theme.name]
+
+
+def _styles(theme: Theme) -> dict[str, Style]:
+
+    def colour(value: str | None) -> Color | None:
+        return Color.parse(value) if value else None
+
+    ink, ground = colour(theme.foreground), colour(theme.background)
+    panel = colour(theme.panel)
+    return {
+        "text": Style(color=ink, bgcolor=ground),
+        "dim": Style(color=colour(theme.variables.get("dim"))),
+        "name": Style(color=colour(theme.primary)),
+        "good": Style(color=colour(theme.success)),
+        "bad": Style(color=colour(theme.error), bold=True),
+        "warn": Style(color=colour(theme.warning), bold=True),
+        "strong": Style(bold=True),
+        "hit": Style(bold=True, underline=True),
+        "cursor": Style(color=ground, bgcolor=colour(theme.primary), bold=True),
+        "faint": Style(color=ink, bgcolor=panel),
+        "bar": Style(color=ink, bgcolor=panel),
+        "key": Style(color=colour(theme.accent), bgcolor=panel, bold=True),
+        "button": Style(color=ink, bgcolor=panel, bold=True),
+    }
+
+
+CSS: Final = """
+Screen { background: $background; color: $foreground; layers: base over; }
+Head, Bar { height: 1; width: 100%; }
+.-narrow Bar { height: 2; }
+.-low Bar { height: 1; }
+Tell { height: auto; max-height: 4; width: 100%; display: none; }
+Tell.-on { display: block; }
+#body { height: 1fr; width: 100%; }
+Rows, Page { height: 1fr; width: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; background: $background; }
+.-narrow Rows { scrollbar-size-vertical: 1; }
+Field { height: 1; width: 100%; }
+Input { border: none; height: 1; padding: 0; background: $panel; color: $foreground; width: 1fr; }
+Input:focus { border: none; background-tint: transparent; }
+"""

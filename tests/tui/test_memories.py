@@ -1,0 +1,140 @@
+"""The list of memories and what is done in it."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+
+from tests.tui.house import SIZES, House, Screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_memories_are_listed_at_every_size(house: House, size: tuple[int, int]) -> None:
+    house.add("the router is at 10.0.0.1", category="network")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("network", "the router")
+
+    house.run(story, size=size)
+
+
+def test_a_terminal_of_no_size_is_waited_for(house: House) -> None:
+    house.add("buy oat milk")
+
+    async def story(screen: Screen) -> None:
+        await screen.settled()
+        await screen.press("j", "question_mark", "q")
+        await screen.resize(45, 24)
+        await screen.sees("buy oat milk")
+
+    house.run(story, size=(0, 0))
+
+
+def test_the_cursor_goes_where_keys_send_it(house: House) -> None:
+    house.add(*(f"memory {number:03}" for number in range(100)))
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("› ", "memory 099")
+        await screen.press("G")
+        await screen.sees("memory 000")
+        await screen.press("g", "j", "j", "k", "pagedown")
+        await screen.sees("memory 098")
+        await screen.press("home")
+        await screen.until(lambda: screen.here() == "memory 099")
+
+    house.run(story, size=(45, 30))
+
+
+def test_search_shows_the_best_first_while_one_types(house: House) -> None:
+    house.add("the router is at 10.0.0.1", "buy oat milk", "oats are routed by the router's brother")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("buy oat milk")
+        await screen.press("slash")
+        await screen.type("mil")
+        await screen.no_longer_sees("the router is")
+        await screen.sees("buy oat milk", "1 · mil")
+        await screen.press("escape", "escape")
+        await screen.sees("the router is")
+
+    house.run(story)
+
+
+def test_what_is_typed_ahead_goes_into_the_field_and_does_nothing_else(house: House) -> None:
+    house.add("x-ray of the axle", "other")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("other")
+        for key in ("/", "x", "A"):
+            screen.app.post_message(_key(key))
+        await screen.sees("xA")
+        await screen.settled()
+
+    house.run(story)
+    assert house.contents() == {"x-ray of the axle", "other"}
+    assert all(entry.row.get("status", "active") == "active" for entry in house.fresh().select())
+
+
+def _key(character: str) -> events.Key:
+    return events.Key({"/": "slash"}.get(character, character), character)
+
+
+def test_a_memory_is_forgotten_and_taken_back(house: House) -> None:
+    house.add("first", "second")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("second")
+        await screen.press("x")
+        await screen.sees("removed 1 memory")
+        await screen.until(lambda: len(screen.place.pane("list").names) == 1)  # type: ignore[union-attr]
+        await screen.press("u")
+        await screen.sees("took back", "second")
+
+    house.run(story)
+    assert house.contents() == {"first", "second"}
+
+
+def test_marked_memories_are_archived_together(house: House) -> None:
+    house.add("first", "second", "third")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("third")
+        await screen.press("space", "space")
+        await screen.sees("2 marked")
+        await screen.press("A")
+        await screen.sees("archived 2 memories")
+
+    house.run(story)
+    assert sorted(entry.row.get("status", "active") for entry in house.fresh().select()) == [
+        "active",
+        "archived",
+        "archived",
+    ]
+
+
+def test_another_process_changes_the_vault_and_the_cursor_stays_on_its_memory(house: House) -> None:
+    house.add(*(f"memory {number}" for number in range(5)))
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("memory 4")
+        await screen.press("j", "j")
+        await screen.elsewhere(lambda: house.add("from elsewhere"))
+        await screen.sees("from elsewhere")
+        await screen.until(lambda: screen.here() == "memory 2")
+
+    house.run(story, size=(80, 24))
+
+
+def test_the_trash_gives_back(house: House) -> None:
+    (memory,) = house.add("thrown away")
+    house.vault.remove([memory])
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("no memories yet")
+        await screen.press("X")
+        await screen.sees("x", "thrown away")
+        await screen.press("R")
+        await screen.sees("brought back 1 memory")
+
+    house.run(story)
+    assert house.contents() == {"thrown away"}
