@@ -372,6 +372,12 @@ class Brake(GhostieError):
     hint = "look with `ghostie sync pull --dry-run`; if that is meant, `ghostie sync pull --yes`"
 
 
+class NotRetired(GhostieError):
+    exit_code = 4
+    message = "that device is not retired: {why}"
+    hint = "nothing of it was removed; `ghostie sync repair` puts back or gives up what is missing, then try again"
+
+
 class VerifyFailed(GhostieError):
     exit_code = 4
     message = "{count} problems were found"

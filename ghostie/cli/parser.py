@@ -372,6 +372,12 @@ def _conflict(parser: argparse.ArgumentParser) -> None:
 def _devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="do not look at the store")
     parser.add_argument("--rename", metavar="NAME", help="give this device another name")
+    parser.add_argument(
+        "--retire",
+        metavar="WRITER",
+        help="end another device that is lost or sold: what only it published goes out from here, then its objects go",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before a device is retired")
 
 
 def _gc(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from ghostie import text
 from ghostie.cli.automatic import failing, tell_failing
 from ghostie.cli.memories import print_diff, print_each, rows
 from ghostie.cli.output import Output
-from ghostie.cli.session import edited, layout_of, open_, sources_of
+from ghostie.cli.session import confirm, edited, layout_of, open_, sources_of
 from ghostie.errors import UsageError
 
 if TYPE_CHECKING:
@@ -331,6 +331,8 @@ def _stamp(moment: int | None) -> str | None:
 
 
 def devices(args: argparse.Namespace, out: Output) -> None:
+    if args.retire:
+        return _retire(args, out)
     if args.rename:
         vault = open_(args, load=False)
         vault.device = vault.device.renamed(args.rename)
@@ -343,6 +345,26 @@ def devices(args: argparse.Namespace, out: Output) -> None:
         out.document([_device(line) for line in found.devices])
     else:
         _tell_devices(out, found.devices, link.vault.clock())
+
+
+def _retire(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync import retiring
+
+    if args.rename or args.offline:
+        raise UsageError("--retire goes with neither --rename nor --offline", "give it alone")
+    link = _link(args, out)
+    writer, name = retiring.find(link, args.retire)
+    name = text.one_line(name) or writer
+    if not args.yes:
+        confirm(f"retire {name}, writer {writer}? Its objects on the store are removed.", "--yes")
+    done = retiring.retire(link, writer)
+    if out.json:
+        out.document({"retired": done.writer, "name": done.name, "adopted": done.adopted, "objects": done.objects})
+        return
+    adopted = text.plural(done.adopted, "version")
+    out.note(f"retired {name}: {adopted} went out from here anew, {text.plural(done.objects, 'object')} removed")
+    out.note("it still has what it had, the key and the store's credentials too: if it is lost, give the store others,")
+    out.note("then `ghostie keys passwd`, `ghostie keys rotate` and `ghostie sync push`")
 
 
 # -- conflicts -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ghostie.errors import Brake
 from ghostie.sync import compaction, slots
-from ghostie.sync.intake import REBORN, check_self, fetch, removals
+from ghostie.sync.intake import RETIRED, check_self, fetch, removals, retired
 from ghostie.sync.link import Link
 from ghostie.sync.log import Alarm
 from ghostie.sync.outbox import Outbox
@@ -64,8 +64,12 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         link.check_vault(listing)
         notices: tuple[str, ...] = ()
         waiting = outbox.waiting()
-        if check_self(link, listing):
-            notices, waiting, versions = (REBORN,), [], outbox.unpublished()
+        mine = link.vault.device.writer
+        if link.ledger.log(mine).position and not listing.of(mine):
+            # the store lost all of this device's log, or another device retired it, and says so there
+            link.ledger.retire(retired(link, fetch(link, dry_run=True).segments))
+        if notice := check_self(link, listing):
+            notices, waiting, versions = (notice,), [], outbox.unpublished()
             memories = len({memory_id for memory_id, _ in versions})
         slots.send(link, listing)
         outbox.send(waiting)
@@ -101,6 +105,8 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         fetched = fetch(link, dry_run=dry_run)
         gone = removals(link, fetched.versions)
         alarms, notices = tuple(fetched.alarms), (*fetched.notices, *link.told(keep=not dry_run))
+        if dry_run and link.vault.device.writer in retired(link, fetched.segments):
+            notices += (RETIRED,)
         if dry_run:
             fresh = sum(not link.vault.index.has(version) for version in fetched.versions)
             return Pulled(TakenIn(), len(fetched.segments), fresh, gone, alarms, notices)
@@ -110,6 +116,8 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         link.ledger.state.alarms = fetched.alarms
         link.ledger.state.pulled = link.vault.clock()
         link.ledger.take(fetched.segments)
+        if link.vault.device.writer in link.ledger.state.retired:
+            notices += (check_self(link, link.look()) or RETIRED,)
         return Pulled(taken, len(fetched.segments), len(fetched.versions), gone, alarms, notices)
 
 

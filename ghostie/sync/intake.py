@@ -18,6 +18,7 @@ from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 
 RELISTINGS = 3
 REBORN = "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost"
+RETIRED = "this device was retired by another one: it starts over as a new writer, and nothing is lost"
 
 
 @dataclass
@@ -51,14 +52,17 @@ def _look_and_fetch(link: Link, dry_run: bool) -> Fetched:
         attempt += 1
         listing = link.look()
         link.check_vault(listing)
-        if check_self(link, listing, dry_run=dry_run):
-            notices.append(REBORN)
+        if notice := check_self(link, listing, dry_run=dry_run):
+            notices.append(notice)
         try:
             fetched = new_segments(link, listing, keep=not dry_run, last=attempt == RELISTINGS)
         except NotFound:
             # its writer may just have merged it into a bigger one: look again
             continue
         fetched.alarms += rollbacks(link, listing, fetched.segments)
+        gone = retired(link, fetched.segments)
+        # what a retired writer has left behind follows a log that is not there for everybody
+        fetched.alarms = [each for each in fetched.alarms if each.kind != "gap" or each.writer not in gone]
         fetched.notices += notices
         return fetched
 
@@ -74,11 +78,17 @@ def strangers(link: Link, listing: Listing) -> list[SegmentName]:
     return [name for name in found if name not in waiting]
 
 
-def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> bool:
-    """Become a new writer if there are positions of this one that it does not know; return whether so.
+def retired(link: Link, segments: Iterable[Segment] = ()) -> set[str]:
+    """Return the writers that are known to be retired, or that *segments* say are."""
+    return {*link.ledger.state.retired, *(writer for segment in segments for writer in segment.retired)}
 
-    Either the store holds them, authentic, or another device has taken them in and vouches for them, or what was known
-    of them here is damaged.
+
+def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> str | None:
+    """Become a new writer if this one was retired, or if there are positions of it that it does not know; return words
+    for that, or None.
+
+    Either the store holds such positions, authentic, or another device has taken them in and vouches for them, or what
+    was known of them here is damaged.
     """
     from ghostie.sync.outbox import Outbox
 
@@ -87,16 +97,19 @@ def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> bool:
     position = link.ledger.log(device.writer).position
     vouched = link.ledger.state.vouched.get(device.writer, (0, ""))[0]
     beyond = vouched > max([position, *(name.last for name in Outbox(link).names())])
-    if not foreign and not beyond and link.ledger.log(device.writer).is_whole():
-        return False
+    disputed = bool(foreign) or beyond or not link.ledger.log(device.writer).is_whole()
+    if not disputed and device.writer not in link.ledger.state.retired:
+        return None
+    notice = REBORN if disputed else RETIRED
     if dry_run:
-        return True
+        return notice
     # in this order: if a crash cuts it here, the next look finds the same and goes on
-    link.ledger.forget_after(device.writer, min([position, *(name.first - 1 for name in foreign)]))
+    if disputed:
+        link.ledger.forget_after(device.writer, min([position, *(name.first - 1 for name in foreign)]))
     link.vault.device = device.reborn(link.random)
     link.vault.device.save(link.vault.layout)
     Outbox(link).names()  # drops what the older self had sealed
-    return True
+    return notice
 
 
 def _is_authentic(link: Link, name: SegmentName) -> bool:
@@ -150,16 +163,18 @@ def lost(link: Link, listing: Listing) -> list[tuple[int, int]]:
 
 def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> list[Alarm]:
     """Return an alarm for every log that ends on the store before what is known or vouched for, in *fresh* ones too."""
-    mine = link.vault.device.writer
+    mine, fresh = link.vault.device.writer, list(fresh)
+    gone = retired(link, fresh)
     alarms = [
         alarm(link, "own-rollback", mine, first - 1, f"positions {first:,} to {last:,}")
         for first, last in lost(link, listing)
+        if mine not in gone
     ]
     vouched, accepted = dict(link.ledger.state.vouched), link.ledger.state.accepted
     for segment in fresh:
         for writer, (position, tip) in segment.seen.items():
             vouched[writer] = max(vouched.get(writer, (0, "")), (position, tip))
-    for writer in sorted({*link.ledger.writers(), *vouched} - {mine}):
+    for writer in sorted({*link.ledger.writers(), *vouched} - {mine} - gone):
         known = max(link.ledger.log(writer).position, vouched.get(writer, (0, ""))[0])
         # what a person gave up counts as far as it was known; a name that claims more proves nothing
         held = (name.last for name in listing.of(writer) if name.last <= known or name.key not in accepted)

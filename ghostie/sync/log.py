@@ -187,6 +187,8 @@ class State:
     scrubbed: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)  # keys of objects that a person knows to be lost
     epoch: int | None = None  # the newest under which all of this device's segments are sealed
+    retired: list[str] = field(default_factory=list)  # writers whose logs others have adopted: they end for ever
+    announced: list[str] = field(default_factory=list)  # of these, the ones that this device's log names
 
 
 class Ledger:
@@ -211,12 +213,14 @@ class Ledger:
         return sorted(self._logs)
 
     def published(self) -> set[bytes]:
-        """Return the hashes of all versions that stand in some log."""
-        return {digest for log in self._logs.values() for digest in log.hashes()}
+        """Return the hashes of all versions that stand in some log. A retired one does not count: it is going away."""
+        logs = (log for writer, log in self._logs.items() if writer not in self.state.retired)
+        return {digest for log in logs for digest in log.hashes()}
 
     def seen(self, mine: str) -> dict[str, tuple[int, str]]:
-        """Return, for every writer but *mine*, the position and tip up to which it was taken in."""
-        return {writer: log.top() for writer, log in self._logs.items() if writer != mine and log.position}
+        """Return, for every writer but *mine* and retired ones, the position and tip up to which it was taken in."""
+        left_out = {mine, *self.state.retired}
+        return {writer: log.top() for writer, log in self._logs.items() if writer not in left_out and log.position}
 
     def record(self, stretches: Iterable[tuple[str, int, str, Sequence[bytes]]]) -> None:
         """Note stretches (writer, first, before, hashes) as published or taken in, durably."""
@@ -234,6 +238,7 @@ class Ledger:
         segments = list(segments)
         for segment in segments:
             self.vouch(segment.seen)
+            self.retire(segment.retired)
             known = self.state.devices.get(segment.name.writer)
             if known is None or segment.time >= known.time:
                 self.state.devices[segment.name.writer] = Words(segment.device, segment.time)
@@ -245,6 +250,10 @@ class Ledger:
         for writer, (position, tip) in claims.items():
             if position > self.state.vouched.get(writer, (0, ""))[0]:
                 self.state.vouched[writer] = (position, tip)
+
+    def retire(self, writers: Iterable[str]) -> None:
+        """Note, for `save`, that the logs of *writers* were adopted and end."""
+        self.state.retired = sorted({*self.state.retired, *writers})
 
     def forget_after(self, writer: str, position: int) -> None:
         """Drop what is known of the log of *writer* beyond *position*: those versions count as unpublished again."""
@@ -303,6 +312,8 @@ class Ledger:
                 "scrubbed": state.scrubbed,
                 "accepted": state.accepted,
                 "epoch": state.epoch,
+                "retired": state.retired,
+                "announced": state.announced,
             }
         )
         files.write_durably(self._layout.sync_state, seal(self._keys, Purpose.SYNC_STATE, (b"state",), spelt))
@@ -327,6 +338,8 @@ def _state(record: Mapping[str, Any]) -> State:
         scrubbed=record.get("scrubbed", []),
         accepted=record.get("accepted", []),
         epoch=record.get("epoch"),
+        retired=record.get("retired", []),
+        announced=record.get("announced", []),
     )
 
 

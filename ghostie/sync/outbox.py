@@ -92,8 +92,10 @@ class Outbox:
         return packed
 
     def word_is_due(self) -> bool:
-        """Tell whether to publish what was seen although nothing else is new: at most once a day."""
+        """Tell whether to publish what was seen although nothing else is new: at most once a day, or a retirement."""
         state = self._link.ledger.state
+        if not {*state.retired} <= {*state.announced}:
+            return True
         since = self._vault.clock() - (state.pushed or 0)
         # a clock that was set back must not silence the device until it has caught up
         return not 0 <= since < A_DAY and newer(self._link.ledger.seen(self._vault.device.writer), state.published_seen)
@@ -153,6 +155,7 @@ class Outbox:
             time=self._vault.clock(),
             seen=ledger.seen(device.writer),
             entries=entries,
+            retired=ledger.state.retired,
         )
         return Packed(segment, sealed)
 
@@ -221,6 +224,7 @@ class Outbox:
         segments = [each.segment for each in batch]
         self._link.ledger.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
         self._link.ledger.state.published_seen = dict(segments[-1].seen)
+        self._link.ledger.state.announced = list(segments[-1].retired)
         files.remove_durably(self._vault.layout.outbox / each.name.file for each in batch)
 
     def send_again(self, first: int, last: int) -> set[str]:

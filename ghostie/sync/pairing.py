@@ -133,7 +133,9 @@ def positions(link: Link) -> Seen:
     """Return how far every log is known or vouched for; of very many, those first that no other one vouches for."""
     ledger, mine = link.ledger, link.vault.device.writer
     known = ledger.seen("") | {
-        writer: claim for writer, claim in ledger.state.vouched.items() if claim[0] > ledger.log(writer).position
+        writer: claim
+        for writer, claim in ledger.state.vouched.items()
+        if claim[0] > ledger.log(writer).position and writer not in ledger.state.retired
     }
     implied = ledger.state.published_seen
     ordered = sorted(known, key=lambda writer: (writer != mine, implied.get(writer) == known[writer], writer))

@@ -26,8 +26,8 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         listing, sound, bad = read_all(link)
         if link.config.slot not in listing.slots:
             _put_slot_back(link, listing, done, dry_run)
-        if intake.check_self(link, listing, dry_run=dry_run):
-            done.append(intake.REBORN)
+        if notice := intake.check_self(link, listing, dry_run=dry_run):
+            done.append(notice)
         lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
         done += [f"accepted that {key} cannot be read" for key in lost if key not in link.ledger.state.accepted]
         link.ledger.state.accepted = lost
@@ -108,7 +108,7 @@ def _bring_back(link: Link, whole: Listing, done: list[str], dry_run: bool) -> N
 def _claim(link: Link, whole: Listing, ends: dict[str, int], done: list[str], dry_run: bool) -> None:
     """Let go out again what other devices wrote, the store does not hold whole any more, and is known here."""
     for writer in link.ledger.writers():
-        if writer == link.vault.device.writer:
+        if writer == link.vault.device.writer or writer in link.ledger.state.retired:
             continue
         log = link.ledger.log(writer)
         held = [name for name in whole.of(writer) if log.knows(name.last, name.tip)]

@@ -113,6 +113,7 @@ class Segment:
     seen: Seen
     hashes: tuple[bytes, ...]
     raw: tuple[bytes | None, ...]
+    retired: tuple[str, ...] = ()
 
     def versions(self) -> list[Version]:
         """Return the versions, checked one by one. Raises BadSegment if any is not one."""
@@ -133,6 +134,7 @@ def seal_segment(
     time: int,
     seen: Seen,
     entries: Sequence[Entry],
+    retired: Sequence[str] = (),
 ) -> tuple[Segment, Sealed]:
     """Return the segment of *entries* that *writer* publishes from position *first* on, and its sealed bytes."""
     hashes = [entry[0] if isinstance(entry, tuple) else hashlib.sha256(entry).digest() for entry in entries]
@@ -150,6 +152,7 @@ def seal_segment(
             "tip": tip,
             "time": time,
             "seen": {other: [position, at] for other, (position, at) in seen.items()},
+            **({"retired": list(retired)} if retired else {}),
         }
     )
     parts = [len(header).to_bytes(4, "big"), header]
@@ -159,7 +162,7 @@ def seal_segment(
         else:
             parts += (len(entry).to_bytes(4, "big"), entry)
     raw = tuple(None if isinstance(entry, tuple) else entry for entry in entries)
-    segment = Segment(name, before, device, time, seen, tuple(hashes), raw)
+    segment = Segment(name, before, device, time, seen, tuple(hashes), raw, tuple(retired))
     return segment, seal(keys, Purpose.SEGMENT, (name.key.encode(),), b"".join(parts))
 
 
@@ -225,4 +228,7 @@ def _checked(
     device, moment = header["device"], header["time"]
     if not isinstance(device, str) or type(moment) is not int:
         raise TypeError("device or time")
-    return Segment(name, before, device[:64], moment, seen, tuple(hashes), tuple(raw))
+    retired = header.get("retired", [])
+    if not isinstance(retired, list) or not all(_WRITER.fullmatch(writer) for writer in retired):
+        raise ValueError("retired")
+    return Segment(name, before, device[:64], moment, seen, tuple(hashes), tuple(raw), tuple(retired))

@@ -72,7 +72,7 @@ def status(link: Link, *, look: bool = False) -> Status:
 
 def _devices(link: Link, listing: Listing | None) -> list[DeviceLine]:
     state, device, ledger = link.ledger.state, link.vault.device, link.ledger
-    writers = {device.writer, *ledger.writers(), *state.vouched}
+    writers = {device.writer, *({*ledger.writers(), *state.vouched} - {*state.retired})}
     if listing is not None:
         writers |= {name.writer for name in listing.names}
     lines = []
@@ -127,6 +127,7 @@ def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]
 
 def holes(link: Link, sound: list[Segment]) -> list[SegmentName]:
     """Return the segments of other writers that follow nothing on the store and were not accepted as they are."""
+    apart = {link.vault.device.writer, *intake.retired(link, sound)}
     ends: set[tuple[str, int, str]] = set()
     for segment in sound:
         tips = link.ledger.tips.along(segment.name.writer, segment.before, segment.hashes)
@@ -137,7 +138,7 @@ def holes(link: Link, sound: list[Segment]) -> list[SegmentName]:
         segment.name
         for segment in sound
         if segment.name.first > 1
-        and segment.name.writer != link.vault.device.writer
+        and segment.name.writer not in apart
         and (segment.name.writer, segment.name.first - 1, segment.before) not in ends
     ]
 

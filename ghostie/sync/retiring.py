@@ -1,0 +1,89 @@
+"""Retiring: a device that is lost, sold or gone for good ends as a writer, and nothing that it published ends with it.
+
+What its log alone holds is published in this device's own, which names it as retired from then on; only then are its
+objects removed. Every device that hears of it names it, too, in its own segments, so that the word outlives each of
+them. Should the device come back it hears so, takes a new writer id, and publishes what nobody else has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ghostie.errors import NotRetired, UsageError
+from ghostie.sync import engine, intake
+from ghostie.sync.link import Link
+from ghostie.sync.outbox import Outbox
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """What came of retiring *writer*: how many versions of its log went out anew, how many objects were removed."""
+
+    writer: str
+    name: str
+    adopted: int
+    objects: int
+
+
+def find(link: Link, word: str) -> tuple[str, str]:
+    """Return writer id and name of the other device that *word* means: its name, or the beginning of its id.
+
+    Raises UsageError, and StoreError for the look that it takes.
+    """
+    state, device = link.ledger.state, link.vault.device
+    on_store = {name.writer for name in link.look().names}
+    writers = {device.writer, *link.ledger.writers(), *state.vouched, *on_store}
+    names = {writer: words.name for writer, words in state.devices.items()} | {device.writer: device.name}
+    found = sorted(writer for writer in writers if names.get(writer) == word)
+    # one that was retired counts only by its id: to finish what was cut off, or to remove what it sent since
+    found = [writer for writer in found if writer not in state.retired]
+    found = found or sorted(writer for writer in writers if word and writer.startswith(word.lower()))
+    if not found:
+        raise UsageError(
+            f"no device is called {word[:64]!r}, and no writer begins like that", "`ghostie sync devices` lists them"
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{word[:64]!r} could be {len(found)} devices", f"give more of the writer: {', '.join(found[:8])}"
+        )
+    if found[0] == device.writer:
+        raise UsageError(
+            "a device does not retire itself: what it has and did not send would stay with it",
+            "run `ghostie sync run` here, and then `ghostie sync devices --retire` on another device",
+        )
+    return found[0], names.get(found[0], "")
+
+
+def retire(link: Link, writer: str) -> Retirement:
+    """Adopt the log of *writer*, tell the other devices, and remove its objects from the store. Done again, it goes on.
+
+    Raises NotRetired while there is an alarm about that log, Brake, StoreChanged, StoreError or CannotWrite.
+    """
+    adopted = 0
+    for _ in range(ROUNDS):
+        for alarm in engine.pull(link).alarms:
+            if alarm.writer == writer:
+                raise NotRetired(why=alarm.sentence())
+        with link.session():
+            link.vault.refresh()
+            link.ledger.retire([writer])
+            link.ledger.save()
+            log = {digest.hex() for digest in link.ledger.log(writer).hashes()}
+            adopted += sum(digest in log for _, digest in Outbox(link).unpublished())
+        engine.push(link)
+        with link.session():
+            listing = link.look()
+            link.check_vault(listing)
+            names = listing.of(writer)
+            log_of = link.ledger.log(writer)
+            if all(log_of.has(name) or name.key in link.ledger.state.accepted for name in names):
+                link.store.write({}, [name.key for name in names])
+                return Retirement(writer, _name(link, writer), adopted, len(names))
+        # it has just published something: that comes along, too
+    raise NotRetired(why="it goes on publishing, or what it sent last does not follow what is known here")
+
+
+def _name(link: Link, writer: str) -> str:
+    return intake.alarm(link, "gap", writer, 0, "").device
