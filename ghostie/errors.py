@@ -254,6 +254,26 @@ class NoSodium(GhostieError):
     hint = "install PyNaCl (`pip install pynacl`), or libsodium: on Termux `pkg install libsodium`"
 
 
+# -- this installation, and the phone it may be on ------------------------------------------------------------------
+
+
+class NotOurs(GhostieError):
+    exit_code = 2
+    message = "this ghostie was not installed by its install.sh"
+    hint = "what installed it can also update it: `pipx upgrade ghostie`, or pip in its environment"
+
+
+class NotTermux(GhostieError):
+    exit_code = 2
+    message = "this is not Termux"
+    hint = "`--dry-run` shows what would be made on an Android phone"
+
+
+class ApiSilent(GhostieError):
+    message = "{tool} {why}"
+    hint = "install the Termux:API app from where Termux came from, open it once, and `pkg install termux-api`"
+
+
 # -- stores and sync -------------------------------------------------------------------------------------------------
 
 

@@ -116,6 +116,10 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     from ghostie.sync.config import load_config
     from ghostie.vault import upkeep
 
+    if args.accelerate:
+        from ghostie.cli.own import accelerate
+
+        accelerate(args.yes)
     findings: list[tuple[bool, str, str]] = []
     layout = layout_of(args)
     vault = open_(args, load=False)

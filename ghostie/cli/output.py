@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from ghostie import text
-from ghostie.cli.parser import columns
+from ghostie.cli.grammar import columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

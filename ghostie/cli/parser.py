@@ -3,68 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from importlib import import_module
+
+from ghostie.cli.grammar import Command, Formatter, Parser, first_word, normalised
 
 TYPE_CHECKING = False  # as typing's; this module is loaded by every command, so it imports next to nothing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
 EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 conflicts remain, 4 alarm, 10 no vault, 11 vault busy, 12 wrong
 passphrase or key, 20 store unreachable, 21 store refused the credentials, 22 throttled or full, 130 interrupted"""
-
-
-class Command:
-    """One command: its name (two words for a sub-command), what it does, the function that runs it, its arguments."""
-
-    __slots__ = ("configure", "help", "name", "target")
-
-    def __init__(
-        self,
-        name: str,
-        help: str,
-        target: str,
-        configure: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
-    ) -> None:
-        self.name = name
-        self.help = help
-        self.target = target
-        self.configure = configure
-
-
-class Formatter(argparse.HelpFormatter):
-    """argparse's, told the terminal's width rather than loading a module to find it out."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=max(40, min(columns(), 100) - 2))
-
-
-def columns() -> int:
-    """Return the terminal's width: COLUMNS, or what the terminal says, or 80."""
-    spelt = os.environ.get("COLUMNS", "")
-    if spelt.isdecimal() and int(spelt) > 0:
-        return int(spelt)
-    try:
-        return os.get_terminal_size().columns or 80
-    except OSError:
-        return 80
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with errors in ghostie's voice, and options only in full: what a script says keeps its meaning."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.allow_abbrev = False
-
-    def error(self, message: str) -> NoReturn:
-        from ghostie import text
-
-        said = text.fit(text.one_line(message), 400)
-        sys.stderr.write(f"ghostie: error: {said}\nghostie: hint: `{self.prog} --help` shows what it takes\n")
-        raise SystemExit(2)
 
 
 # -- arguments that several commands share ---------------------------------------------------------------------------
@@ -400,6 +349,38 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
         help="leave the vault alone: live through one random history of a few throw-away devices whose store fails"
         " and lies, and show what became of it; the same SEED, a whole number, is the same history",
     )
+    parser.add_argument(
+        "--accelerate", action="store_true", help="no check: get PyNaCl and orjson, compiled here where need be"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --accelerate: do not ask")
+
+
+def _self_update(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", metavar="DIR", help="the clone to take it from (default: as before)")
+    parser.add_argument("--no-fetch", action="store_true", help="take the sources as they are, without `git pull`")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    _dry_run(parser)
+
+
+def _termux_setup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remove", action="store_true", help="take away what this command made")
+    _dry_run(parser)
+
+
+def _termux_capture(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--voice", action="store_true", help="say it")
+    source.add_argument("--clipboard", action="store_true", help="what was copied")
+    source.add_argument("--file", metavar="FILE", help="a text file that was shared")
+    source.add_argument("--url", metavar="URL", help="a link that was shared")
+    parser.add_argument("-t", "--tag", action="append", default=[], metavar="TAG", help="a tag; may be repeated")
+
+
+def _termux_notify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--inbox", action="store_true", help="also when there is no conflict, but something in the inbox"
+    )
+    _dry_run(parser)
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
@@ -421,6 +402,8 @@ def _count(text: str) -> int:
 GROUPS = {
     "sync": "keep devices in step through a store that is never trusted (also: ghostie --sync ACTION)",
     "keys": "passphrase and recovery words",
+    "self": "this installation of ghostie",
+    "termux": "what only an Android phone has",
 }
 
 COMMANDS: tuple[Command, ...] = (
@@ -462,6 +445,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "check that everything here is whole and in order", "care:doctor", _doctor),
     Command("gc", "tidy up; with --history, drop old versions", "care:gc", _gc),
     Command("completion", "print a completion script for a shell", "care:completion", _completion),
+    Command(
+        "self update", "bring ghostie itself up to date, by the install.sh that made it", "own:update", _self_update
+    ),
+    Command("termux setup", "make Termux's hooks: start-up, widgets, sharing", "phone:setup", _termux_setup),
+    Command(
+        "termux capture", "put what is typed, said, copied or shared into the inbox", "phone:capture", _termux_capture
+    ),
+    Command("termux notify", "show on the phone's screen what waits for a person", "phone:notify", _termux_notify),
 )
 
 
@@ -519,56 +510,6 @@ def build(only: str | None = None) -> Parser:
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
-
-
-_FLAGS = ("--json", "--quiet", "--")
-_VALUES = ("--home", "--passphrase-file")
-
-
-def first_word(argv: Sequence[str]) -> str | None:
-    """Return the command's first word in *argv*, or None where there is none (or help is asked for before it)."""
-    skip = False
-    for token in argv:
-        if skip:
-            skip = False
-        elif token in _VALUES:
-            skip = True
-        elif not token.startswith("-"):
-            return token
-        elif (
-            token.strip("q") != "-"
-            and token not in _FLAGS
-            and not token.startswith(tuple(f"{name}=" for name in _VALUES))
-        ):
-            return None
-    return None
-
-
-def normalised(argv: Sequence[str]) -> list[str]:
-    """Return *argv* with `--sync ACTION` as `sync ACTION`, and in a form in which argparse does not take a word for an
-    option: `-t -x` as one word, and `-tag:x` of a filter with a space before it.
-    """
-    words: list[str] = []
-    for at, token in enumerate(argv):
-        if token == "--":
-            return words + list(argv[at:])
-        if token == "--sync" and first_word(words) is None:
-            words.append("sync")
-        elif token.startswith("--sync=") and first_word(words) is None:
-            words += ["sync", token.removeprefix("--sync=")]
-        elif words and words[-1] in ("-t", "--tag") and token.startswith("-"):
-            words[-1] = f"-t{token}" if words[-1] == "-t" else f"--tag={token}"
-        elif _is_condition(token) and first_word(words) == "list":
-            words.append(f" {token}")
-        else:
-            words.append(token)
-    return words
-
-
-def _is_condition(token: str) -> bool:
-    """Tell whether *token* is a filter's `-key:value`, and no option."""
-    key, colon, _ = token.partition(":")
-    return bool(colon) and key[:1] == "-" and len(key) > 2 and key[1:].isalpha()
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace | None:

@@ -159,6 +159,10 @@ def lines(pair: Scene) -> dict[str, Line]:
         "doctor": Line(("doctor",), {"ok", "what", "hint"}, many=True),
         "gc": Line(("gc",), {"versions", "quarantined", "dry_run"}),
         "completion": Line(("completion", "bash"), None),
+        "self update": Line(("self", "update", "--dry-run"), {"by_script", "sources"}),
+        "termux setup": Line(("termux", "setup", "--dry-run"), {"path", "what", "done"}, many=True),
+        "termux capture": Line(("termux", "capture", "--url", "https://example.org/"), RECORD),
+        "termux notify": Line(("termux", "notify", "--dry-run"), {"conflicts", "inbox", "dry_run"}),
         "fought": Line(("sync", "conflict", fought), CONFLICT, code=3),
     }
 

@@ -62,7 +62,7 @@ def test_bash_completes_commands_actions_and_options(laptop: Device) -> None:
     assert completed(laptop, "ghostie", "sync", "st") == ["status"]
     assert completed(laptop, "ghostie", "sync", "p") == ["pull", "push"]
     assert completed(laptop, "ghostie", "--sync", "p") == ["pull", "push"]
-    assert completed(laptop, "ghostie", "s") == ["search", "show", "stats", "sync"]
+    assert completed(laptop, "ghostie", "s") == ["search", "self", "show", "stats", "sync"]
     assert completed(laptop, "ghostie", "keys", "re") == ["recovery", "restore"]
     assert completed(laptop, "ghostie", "list", "--de") == ["--deleted", "--device"]
     assert completed(laptop, "ghostie", "--json", "list", "--de") == ["--deleted", "--device"]

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ghostie.cli import parser
+from ghostie.cli.grammar import Parser
 
 from .device import ROOT, Device, Done, Scene, ageless
 from .story import COMMANDS
@@ -240,10 +241,10 @@ def test_the_reference_describes_every_command_and_every_option() -> None:
             assert all(option in written for option in set(action.option_strings) - {"-h", "--help"})
 
 
-def leaves() -> list[tuple[str, parser.Parser]]:
+def leaves() -> list[tuple[str, Parser]]:
     """Walk the parser itself, and hold what is found against the table of commands."""
-    found: list[tuple[str, parser.Parser]] = []
-    todo: list[tuple[str, parser.Parser]] = [("", parser.build())]
+    found: list[tuple[str, Parser]] = []
+    todo: list[tuple[str, Parser]] = [("", parser.build())]
     while todo:
         name, node = todo.pop()
         below = [action for action in node._actions if isinstance(action.choices, dict)]
