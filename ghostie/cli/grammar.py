@@ -111,3 +111,17 @@ def _is_condition(token: str) -> bool:
     """Tell whether *token* is a filter's `-key:value`, and no option."""
     key, colon, _ = token.partition(":")
     return bool(colon) and key[:1] == "-" and len(key) > 2 and key[1:].isalpha()
+
+
+def dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
+
+
+def count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("it must be a whole number") from None
+    if number < 0:
+        raise argparse.ArgumentTypeError("it must not be negative")
+    return number

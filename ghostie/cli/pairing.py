@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from ghostie import text
+from ghostie.cli.grammar import columns
 from ghostie.cli.keys import seconds_in
 from ghostie.cli.output import Output
-from ghostie.cli.parser import columns
 from ghostie.cli.session import can_ask, layout_of, open_, read_stdin, sources_of
 from ghostie.cli.sync import tell_set_up
 from ghostie.errors import BadInvitation, UsageError

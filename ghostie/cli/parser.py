@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from ghostie.cli.grammar import Command, Formatter, Parser, first_word, normalised
+from ghostie.cli import syncing
+from ghostie.cli.grammar import Command, Formatter, Parser, count, dry_run, first_word, normalised
 
 TYPE_CHECKING = False  # as typing's; this module is loaded by every command, so it imports next to nothing
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="only from this device")
 
 
-def _dry_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
-
-
 def _fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--category", help="the category: one word or a few")
     parser.add_argument("--context", metavar="JSON", help="a JSON object that is kept with it")
@@ -67,7 +64,7 @@ def _list(parser: argparse.ArgumentParser) -> None:
     _filters(parser)
     parser.add_argument("--at", metavar="TIME", help="as the vault was then: 7d, 2025-06-28, 2025-06-28T14:30")
     parser.add_argument("--deleted", action="store_true", help="removed memories, which `restore` brings back")
-    parser.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="at most N (default: 20; 0: all)")
+    parser.add_argument("-n", "--limit", type=count, default=20, metavar="N", help="at most N (default: 20; 0: all)")
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +140,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "query", metavar="QUERY", nargs="+", help='words; "several words" as a phrase; begin* for a beginning'
     )
-    parser.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="at most N (default: 20)")
+    parser.add_argument("-n", "--limit", type=count, default=20, metavar="N", help="at most N (default: 20)")
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +154,7 @@ def _import(parser: argparse.ArgumentParser) -> None:
         help="where they go (default: inbox, until someone has looked)",
     )
     parser.add_argument("--keep-status", action="store_true", help="as each record says: for an export of your own")
-    _dry_run(parser)
+    dry_run(parser)
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
@@ -204,139 +201,14 @@ def _words(parser: argparse.ArgumentParser) -> None:
     _passwd(parser)
 
 
-def _store_passphrase(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--store-passphrase-file",
-        metavar="FILE",
-        help="the passphrase of the vault on the store, where it is another than this device's",
-    )
-
-
-def _setup(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--backend", choices=("folder", "s3", "gist"), help="what kind of store (default: as before, else folder)"
-    )
-    where = parser.add_argument_group("where the store is")
-    where.add_argument("--path", metavar="DIR", help="folder: the folder")
-    where.add_argument("--bucket", metavar="NAME", help="s3: the bucket; it must be there")
-    where.add_argument("--endpoint", metavar="URL", help="s3: the server (default: Amazon's)")
-    where.add_argument("--prefix", metavar="WORD", help="s3, gist: keeps several vaults apart in one bucket or account")
-    where.add_argument("--api-url", metavar="URL", help="gist: a service that speaks as GitHub's does")
-    way = parser.add_argument_group("how to get there")
-    way.add_argument("--region", metavar="NAME", help="s3: the region (default: the server says)")
-    way.add_argument("--style", choices=("path", "virtual"), help="s3: where the bucket's name stands in an address")
-    way.add_argument("--raw-url", metavar="URL", help="gist: where such a service shows raw contents")
-    way.add_argument("--proxy", metavar="URL", help="s3, gist: go through this proxy, and through no other")
-    way.add_argument("--authorities", metavar="FILE", help="s3, gist: certificates to trust in place of the usual ones")
-    way.add_argument("--plain-http", action="store_true", default=None, help="s3, gist: allow an http:// address")
-    way.add_argument(
-        "--credentials-file",
-        metavar="FILE",
-        help="the store's credentials: a token, or lines NAME=VALUE (else GHOSTIE_S3_ACCESS_KEY and"
-        " GHOSTIE_S3_SECRET_KEY, or GHOSTIE_GIST_TOKEN, else as before, else a prompt)",
-    )
-    way.add_argument("--new-credentials", action="store_true", help="not the credentials of before")
-    way.add_argument(
-        "--client-id", metavar="ID", help="gist: sign in by a code, with the app of this id (GHOSTIE_GIST_CLIENT_ID)"
-    )
-    parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
-    _store_passphrase(parser)
-    parser.add_argument("--again", action="store_true", help="the store was moved or emptied on purpose")
-
-
-def _invite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--valid", metavar="TIME", default="1d", help="for how long: 30min, 8h, 2d; at most 30d (default: 1d)"
-    )
-    parser.add_argument("--qr", action="store_true", help="a QR code, too, also where it may not fit")
-    _store_passphrase(parser)
-
-
-def _join(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "code",
-        metavar="CODE",
-        nargs="?",
-        help="what `sync invite` showed; - reads standard input; without it, a prompt. In a command line others who"
-        " use this machine can see it, and the shell's history keeps it",
-    )
-    parser.add_argument("--device-name", metavar="NAME", help="what this device is called")
-    parser.add_argument("--path", metavar="DIR", help="folder: where the folder is on this device")
-    parser.add_argument("--proxy", metavar="URL", help="s3, gist: go through this proxy, and through no other")
-    parser.add_argument(
-        "--authorities", metavar="FILE", help="s3, gist: certificates to trust in place of the usual ones"
-    )
-    _store_passphrase(parser)
-
-
-def _pull(parser: argparse.ArgumentParser) -> None:
-    _dry_run(parser)
-    parser.add_argument("--yes", action="store_true", help="also if it would remove many memories")
-
-
-def _run(parser: argparse.ArgumentParser) -> None:
-    _pull(parser)
-    parser.add_argument(
-        "--scheduled",
-        type=_count,
-        nargs="?",
-        const=0,
-        metavar="SECONDS",
-        help="as `sync auto` does it: asks nothing, has a time limit, tells only of failures; waits up to SECONDS",
-    )
-
-
-def _auto(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("off", "status"), help="end it, or show how it goes (default)")
-    parser.add_argument("--every", metavar="TIME", help="sync so often from now on: 15m, 1h, 1d")
-    parser.add_argument(
-        "--with",
-        dest="with_",
-        choices=("systemd", "cron", "android"),
-        help="by a systemd user timer, cron, or an Android job (default: what is here)",
-    )
-    parser.add_argument(
-        "--network", choices=("any", "unmetered"), help="on what network (default: unmetered on Android, else any)"
-    )
-    parser.add_argument(
-        "--power",
-        choices=("any", "not-low", "charging"),
-        help="on what power (default: not while the battery is low on Android, else any)",
-    )
-    parser.add_argument("--anyway", action="store_true", help="also where only `ghostie unlock` opens the vault")
-
-
-def _status(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--offline", action="store_true", help="do not look at the store")
-
-
-def _conflict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "id", metavar="ID", nargs="?", help="a memory's id, or enough of its beginning; without it, all are listed"
-    )
-    parser.add_argument("--keep", choices=("mine", "theirs", "both", "merged", "edit"), help="resolve it so")
-    parser.add_argument("--all", action="store_true", help="resolve every open conflict so")
-
-
-def _devices(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--offline", action="store_true", help="do not look at the store")
-    parser.add_argument("--rename", metavar="NAME", help="give this device another name")
-    parser.add_argument(
-        "--retire",
-        metavar="WRITER",
-        help="end another device that is lost or sold: what only it published goes out from here, then its objects go",
-    )
-    parser.add_argument("--yes", action="store_true", help="do not ask before a device is retired")
-
-
 def _gc(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--history",
-        type=_count,
+        type=count,
         metavar="N",
         help="keep only the newest N versions of each memory on this device; final",
     )
-    _dry_run(parser)
+    dry_run(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before old versions are dropped")
 
 
@@ -359,12 +231,12 @@ def _self_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", metavar="DIR", help="the clone to take it from (default: as before)")
     parser.add_argument("--no-fetch", action="store_true", help="take the sources as they are, without `git pull`")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    _dry_run(parser)
+    dry_run(parser)
 
 
 def _termux_setup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="take away what this command made")
-    _dry_run(parser)
+    dry_run(parser)
 
 
 def _termux_capture(parser: argparse.ArgumentParser) -> None:
@@ -380,21 +252,11 @@ def _termux_notify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inbox", action="store_true", help="also when there is no conflict, but something in the inbox"
     )
-    _dry_run(parser)
+    dry_run(parser)
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("it must be a whole number") from None
-    if number < 0:
-        raise argparse.ArgumentTypeError("it must not be negative")
-    return number
 
 
 # -- the tree --------------------------------------------------------------------------------------------------------
@@ -422,18 +284,18 @@ COMMANDS: tuple[Command, ...] = (
     Command("review", "go through the inbox and the conflicts, and find things", "review:review", _review),
     Command("import", "bring in memories from files; importing twice adds nothing", "exchange:import_", _import),
     Command("export", "write memories, in the clear, as `import` reads them", "exchange:export", _export),
-    Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", _setup),
-    Command("sync invite", "show a code by which another device joins", "pairing:invite", _invite),
-    Command("sync join", "join by the code that another device showed", "pairing:join", _join),
-    Command("sync push", "send what the store does not have", "sync:push", _dry_run),
-    Command("sync pull", "take in what other devices sent", "sync:pull", _pull),
-    Command("sync run", "pull, then push", "sync:run", _run),
-    Command("sync auto", "sync by itself, every so often", "automatic:auto", _auto),
-    Command("sync status", "show where this device stands", "sync:status", _status),
-    Command("sync conflict", "list conflicts, show one, or resolve it", "sync:conflict", _conflict),
-    Command("sync devices", "list the devices of this vault", "sync:devices", _devices),
+    Command("sync setup", "tie this vault to a store, or join the vault that is there", "sync:setup", syncing.setup),
+    Command("sync invite", "show a code by which another device joins", "pairing:invite", syncing.invite),
+    Command("sync join", "join by the code that another device showed", "pairing:join", syncing.join),
+    Command("sync push", "send what the store does not have", "sync:push", dry_run),
+    Command("sync pull", "take in what other devices sent", "sync:pull", syncing.pull),
+    Command("sync run", "pull, then push", "sync:run", syncing.run),
+    Command("sync auto", "sync by itself, every so often", "automatic:auto", syncing.auto),
+    Command("sync status", "show where this device stands", "sync:status", syncing.status),
+    Command("sync conflict", "list conflicts, show one, or resolve it", "sync:conflict", syncing.conflict),
+    Command("sync devices", "list the devices of this vault", "sync:devices", syncing.devices),
     Command("sync verify", "check every object on the store and every file here", "sync:verify"),
-    Command("sync repair", "put back what the store lost and this device knows", "sync:repair", _dry_run),
+    Command("sync repair", "put back what the store lost and this device knows", "sync:repair", dry_run),
     Command("sync compact", "join this device's small objects on the store", "sync:compact"),
     Command("unlock", "ask for the passphrase once, and hold the key for a while", "keys:unlock", _unlock),
     Command("lock", "forget the key that `unlock` holds", "keys:lock"),
