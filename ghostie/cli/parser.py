@@ -216,7 +216,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fix", action="store_true", help="set damaged files aside and make the index anew")
     parser.add_argument(
         "--simulate",
-        type=_count,
+        type=count,
         metavar="SEED",
         help="leave the vault alone: live through one random history of a few throw-away devices whose store fails"
         " and lies, and show what became of it; the same SEED, a whole number, is the same history",
