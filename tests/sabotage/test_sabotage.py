@@ -1,0 +1,178 @@
+"""Sabotage: each patch drops one check from a copy of ghostie, and a test that is named with it has to fail there.
+
+So a check that somebody removes, or that a change makes useless, does not go unnoticed. A patch whose text is no longer
+found exactly once is stale, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import ghostie
+
+HERE = Path(ghostie.__file__).parent.parent
+TESTS_FAILED = 1
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One check taken out: in which file, which text by which, and the tests that notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+PATCHES = (
+    Patch(
+        "the tip is not checked",
+        "sync/segment.py",
+        "or tips.along(name.writer, before, hashes)[-1] != name.tip:",
+        "or False:",
+        "tests/sync/test_segments.py::test_versions_that_do_not_add_up_to_the_tip_are_refused",
+    ),
+    Patch(
+        "the header may say something else than the name",
+        "sync/segment.py",
+        "if said != (keys.vault.hex(), name.writer, name.first, name.last, name.tip):",
+        "if False:",
+        "tests/sync/test_segments.py::test_a_header_that_says_something_wrong_is_refused",
+    ),
+    Patch(
+        "a stretch need not follow what is known",
+        "sync/intake.py",
+        "if opened is not None and self._log.knows(name.first - 1, opened.before):",
+        "if opened is not None:",
+        "tests/sync/test_copies.py::test_half_of_one_of_two_ways_is_not_taken_for_the_rest_of_the_other",
+    ),
+    Patch(
+        "the vault is not pinned",
+        "sync/link.py",
+        'raise problem or StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")',
+        "return",
+        "tests/sync/test_evil_store.py::test_another_store_in_the_place_of_this_one_changes_nothing",
+    ),
+    Patch(
+        "a copy of this device is not noticed",
+        "sync/intake.py",
+        "if not foreign and not beyond and link.ledger.log(device.writer).is_whole():",
+        "if True:",
+        "tests/sync/test_copies.py::test_a_copied_home_that_pushes_second_becomes_a_new_writer_before_it_writes",
+    ),
+    Patch(
+        "there is no second look",
+        "sync/intake.py",
+        "    if fetched.alarms:\n        link.wait()",
+        "    if False:\n        link.wait()",
+        "tests/property/test_simulator.py::test_every_history_keeps_every_promise[0]",
+    ),
+    Patch(
+        "the brake is off",
+        "sync/engine.py",
+        "if gone > BRAKE_COUNT or (gone * BRAKE_SHARE > total >= BRAKE_SHARE):",
+        "if False:",
+        "tests/sync/test_exchange.py::test_the_brake_holds_above_twenty_or_a_fifth",
+    ),
+    Patch(
+        "padding may hold anything",
+        "crypto/sealing.py",
+        "if packed.count(0, end) != len(packed) - end:",
+        "if False:",
+        "tests/unit/test_sealing.py",
+    ),
+    Patch(
+        "the key's commitment is not checked",
+        "crypto/keys.py",
+        "or not hmac.compare_digest(key_id(master), file.commitment):",
+        "or False:",
+        "tests/unit/test_keys.py::test_another_key_under_the_right_passphrase_does_not_match_the_commitment",
+    ),
+    Patch(
+        "a device does not miss the end of its own log",
+        "sync/intake.py",
+        "    if position < log.position:\n",
+        "    if False:\n",
+        "tests/sync/test_alarms.py::test_a_device_notices_that_its_own_log_lost_its_end",
+    ),
+    Patch(
+        "what a version file holds need not have the hash in its name",
+        "vault/versions.py",
+        "if not hmac.compare_digest(digest[:32], stem[27:]):",
+        "if False:",
+        "tests/unit/test_versions.py",
+    ),
+    Patch(
+        "nobody minds what others vouch for",
+        "sync/intake.py",
+        'known = max(link.ledger.log(writer).position, vouched.get(writer, (0, ""))[0])',
+        "known = link.ledger.log(writer).position",
+        "tests/sync/test_alarms.py::test_what_a_third_device_vouches_for_cannot_be_hidden_from_a_new_one",
+    ),
+    Patch(
+        "others' logs may end early",
+        "sync/intake.py",
+        "        if top < known:\n",
+        "        if False:\n",
+        "tests/property/test_simulator.py::test_every_history_keeps_every_promise[0]",
+    ),
+)
+
+
+def copied(folder: Path) -> Path:
+    """Return a copy of the package and its tests."""
+    leave = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("ghostie", "tests"):
+        shutil.copytree(HERE / name, folder / name, ignore=leave)
+    shutil.copy(HERE / "pyproject.toml", folder)
+    return folder
+
+
+def tried(folder: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
+    """Run *tests* against the copy of ghostie in *folder*."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    where = subprocess.run(
+        [sys.executable, "-c", "import ghostie; print(ghostie.__file__)"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert where.stdout.startswith(str(folder)), "it is not the copy that is tried"
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_without_sabotage_all_of_these_tests_pass(tmp_path: Path) -> None:
+    done = tried(copied(tmp_path), dict.fromkeys(patch.tests for patch in PATCHES))
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=[patch.name for patch in PATCHES])
+def test_a_check_that_is_dropped_is_missed(patch: Patch, tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    path = folder / "ghostie" / patch.file
+    text = path.read_text()
+    assert text.count(patch.old) == 1, f"this patch is stale: {patch.name}"
+    path.write_text(text.replace(patch.old, patch.new))
+    done = tried(folder, [patch.tests])
+    assert done.returncode == TESTS_FAILED, f"nobody noticed that {patch.name}\n{done.stdout[-3000:]}"
+    assert "= FAILURES =" in done.stdout
