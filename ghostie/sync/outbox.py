@@ -13,6 +13,7 @@ from ghostie.sync.segment import GENESIS, ROOT, BadSegment, Entry, Segment, Segm
 
 A_DAY = 86_400_000
 MOST_PLAIN = 48 << 20
+PACKED = 3  # memories are mostly text, which packs about as tightly
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +124,23 @@ class Outbox:
         return packed, unreadable
 
     def seal(self, first: int, before: str, entries: Sequence[Entry]) -> list[Packed]:
-        """Return *entries* from position *first* on, as segments that each suit the store."""
-        capabilities = self._link.store.capabilities
-        most = min(2 * capabilities.best_size, MOST_PLAIN)
+        """Return *entries* from position *first* on, as segments that each suit the store: few, and none above its best
+        size but of a single entry."""
+        best = self._link.store.capabilities.best_size
+        most = min(PACKED * best, MOST_PLAIN)
         packed: list[Packed] = []
         start = 0
         while start < len(entries):
-            end, total = start, 0
-            while end < len(entries) and (end == start or total + len(entries[end]) <= most):
-                total += len(entries[end]) + 4
-                end += 1
             while True:
+                end, total = start, 0
+                while end < len(entries) and (end == start or total + len(entries[end]) <= most):
+                    total += len(entries[end]) + 4
+                    end += 1
                 stretch = self.seal_stretch(first + start, before, entries[start:end])
-                if len(stretch.sealed) <= capabilities.largest_size or end == start + 1:
+                if len(stretch.sealed) <= best or end == start + 1:
                     break
-                end = start + (end - start) // 2
+                # it is packed less tightly than was hoped, and what follows is likely to be as well
+                most = min(most * 3 // 4, total * best // len(stretch.sealed))
             packed.append(stretch)
             before, start = stretch.name.tip, end
         return packed
