@@ -76,7 +76,7 @@ PATCHES = (
         "sync/intake.py",
         "    if fetched.alarms:\n        link.wait()",
         "    if False:\n        link.wait()",
-        "tests/property/test_simulator.py::test_every_history_keeps_every_promise[0]",
+        "tests/property/test_simulator.py::test_every_history_keeps_every_promise",
     ),
     Patch(
         "the brake is off",
@@ -121,11 +121,21 @@ PATCHES = (
         "tests/sync/test_alarms.py::test_what_a_third_device_vouches_for_cannot_be_hidden_from_a_new_one",
     ),
     Patch(
+        "what the store never confirmed counts as published",
+        "sync/outbox.py",
+        "        self._link.store.write({each.name.key: each.sealed for each in batch})\n",
+        "        try:\n"
+        "            self._link.store.write({each.name.key: each.sealed for each in batch})\n"
+        "        except Exception:\n"
+        "            pass\n",
+        "tests/property/test_simulator.py::test_every_history_keeps_every_promise",
+    ),
+    Patch(
         "others' logs may end early",
         "sync/intake.py",
         "        if top < known:\n",
         "        if False:\n",
-        "tests/property/test_simulator.py::test_every_history_keeps_every_promise[0]",
+        "tests/property/test_simulator.py::test_every_history_keeps_every_promise",
     ),
 )
 
