@@ -9,6 +9,7 @@ import pytest
 from ghostie.errors import GhostieError
 from ghostie.sync import engine, survey
 from ghostie.sync.link import Link
+from ghostie.sync.retiring import retire
 from ghostie.vault import conflicts
 from tests.sync.world import World, add, contents, entry, in_conflict, in_step, settle, sync
 
@@ -43,6 +44,22 @@ def test_two_devices_come_to_the_same_and_a_conflict_keeps_both_sides(world: Wor
     settle(phone, laptop)
     assert contents(phone) == contents(laptop) == ["the printer is upstairs", "the router is in the cellar"]
     assert survey.verify(phone) == survey.verify(laptop) == []
+
+
+def test_a_device_is_retired_and_its_gist_is_emptied_or_gone(world: World, server: GistServer) -> None:
+    phone, laptop = device(world, server, "phone"), device(world, server, "laptop")
+    add(phone, "from the phone")
+    add(laptop, "from the laptop")
+    settle(phone, laptop)
+    writer = laptop.vault.device.writer
+    assert retire(phone, writer).adopted == 1
+    assert world.names(writer) == []
+    fresh = device(world, server, "fresh")
+    assert engine.pull(fresh).alarms == ()
+    assert contents(fresh) == ["from the laptop", "from the phone"]
+    settle(laptop, phone, fresh)
+    assert laptop.vault.device.writer != writer
+    assert in_step(phone, laptop, fresh)
 
 
 def test_a_push_is_one_write_and_a_poll_with_nothing_new_one_request_for_nothing(

@@ -82,6 +82,21 @@ def test_two_devices_meet_in_a_bucket(s3_server: Server, laptop: Device, phone: 
             assert value not in done.err + pulled.err
 
 
+def test_an_invitation_brings_the_credentials_along_and_shows_them_to_nobody(
+    moto: Server, laptop: Device, phone: Device
+) -> None:
+    laptop(*at(moto), env=keys(moto), code=0)
+    laptop.ok("sync", "push")
+    invited = laptop("sync", "invite", "--json", passphrase=PASSPHRASE, code=0)
+    code = invited.json()["code"]
+    assert invited.json()["credentials"] is True
+    joined = phone("sync", "join", "-", "--device-name", "phone", stdin=code, passphrase=PASSPHRASE, code=0)
+    pulled = phone("sync", "pull", passphrase=PASSPHRASE, code=0)
+    assert "pulled 1 version, 1 new" in pulled.err
+    for value in (moto.access_key, moto.secret_key):
+        assert value not in config(phone) + invited.out + invited.err + joined.out + joined.err
+
+
 def test_credentials_come_from_a_file_a_prompt_or_the_time_before(moto: Server, laptop: Device) -> None:
     setup = at(moto)
     unset = laptop(*setup, code=2)
