@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ghostie.crypto.sealing import Keys
 from ghostie.crypto.unlock import Sources
 from ghostie.errors import (
     ForeignVault,
+    KeysRotated,
     NoMemory,
     NoPassphrase,
     NoVault,
@@ -34,6 +36,7 @@ from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import load_config
 from ghostie.sync.link import MOST_TRIED, NEW_PASSPHRASE, RIVAL, Link, SyncBusy, alone, look
+from ghostie.sync.moving import rotate
 from ghostie.sync.segment import key_name
 from ghostie.sync.setup import SetUp
 from ghostie.sync.slots import note_new_key
@@ -565,6 +568,57 @@ def test_key_objects_that_nobody_of_the_vault_made_hold_nothing_up(tmp_path: Pat
     assert join(phone.vault.layout, store).vault.keys == phone.vault.keys
     settle(phone, laptop, brings)
     assert in_step(phone, laptop, brings)
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_false_key_object_does_not_keep_a_new_passphrase_or_key_from_the_store(
+    tmp_path: Path, store: FolderStore
+) -> None:
+    phone = link_of(join(new(tmp_path / "phone", "a"), store), store)
+    laptop = link_of(join(Layout(tmp_path / "laptop"), store), store)
+    settle(phone, laptop)
+    false = planted(phone.vault.keys.vault, 9, 1)
+    store.write({key_name(false.digest): false.spelt()})
+    note_new_key(phone.vault.layout, keyring.wrap(phone.vault.keys, THEIRS, keyring.FLOOR))
+    add(phone, "b")
+    assert engine.push(phone).versions == 1
+    assert look(store).slots == {load_config(phone.vault.layout).slot}
+    settle(laptop, phone)
+    assert in_step(phone, laptop)
+
+
+@pytest.mark.usefixtures("quick_kdf")
+@pytest.mark.parametrize("half_sent", [False, True], ids=["sent", "half sent"])
+def test_two_devices_that_open_a_new_key_at_once_end_under_one(
+    tmp_path: Path, store: FolderStore, half_sent: bool
+) -> None:
+    """Also where the first one's request put its key object and was cut before it deleted the old one."""
+    links = [link_of(join(new(tmp_path / "phone", "a"), store), store)]
+    links.append(link_of(join(Layout(tmp_path / "laptop"), store), store))
+    settle(*links)
+    for link in links:
+        rotate(link.vault.layout, link.vault.keys, MINE, keyring.FLOOR)
+    layouts = [link.vault.layout for link in links]
+    wire = Wire(store)
+    wire.no_deletes = int(half_sent)
+    first = linked(layouts[0], store)
+    first.store = wire
+    with contextlib.suppress(Unreachable):
+        engine.push(first)
+    for layout in (layouts[1], layouts[0]):
+        try:
+            engine.push(linked(layout, store))
+        except KeysRotated:
+            join(layout, store, options=load_config(layout).options)
+    links = [linked(layout, store) for layout in layouts]
+    settle(*links)
+    assert links[0].vault.keys == links[1].vault.keys
+    assert links[0].vault.keys.current == 2
+    assert in_step(*links)
+    assert len(look(store).slots) == 1
+    late = link_of(join(Layout(tmp_path / "late"), store), store)
+    settle(late, *links)
+    assert in_step(late, *links)
 
 
 @pytest.mark.usefixtures("quick_kdf")
