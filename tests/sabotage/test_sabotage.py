@@ -21,8 +21,6 @@ import ghostie
 HERE = Path(ghostie.__file__).parent.parent
 TESTS_FAILED = 1
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Patch:
@@ -67,8 +65,8 @@ PATCHES = (
     Patch(
         "a copy of this device is not noticed",
         "sync/intake.py",
-        "if not foreign and not beyond and link.ledger.log(device.writer).is_whole():",
-        "if True:",
+        "disputed = bool(foreign) or beyond or not link.ledger.log(device.writer).is_whole()",
+        "disputed = False",
         "tests/sync/test_copies.py::test_a_copied_home_that_pushes_second_becomes_a_new_writer_before_it_writes",
     ),
     Patch(
@@ -171,18 +169,25 @@ def tried(folder: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.parametrize("patch", PATCHES, ids=[patch.name for patch in PATCHES])
+def test_a_patch_still_finds_the_check_that_it_drops(patch: Patch) -> None:
+    """Every day: whoever moves a check moves its sabotage too."""
+    text = (HERE / "ghostie" / patch.file).read_text()
+    assert text.count(patch.old) == 1, f"this patch is stale: {patch.name}"
+
+
+@pytest.mark.slow
 def test_without_sabotage_all_of_these_tests_pass(tmp_path: Path) -> None:
     done = tried(copied(tmp_path), dict.fromkeys(patch.tests for patch in PATCHES))
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", PATCHES, ids=[patch.name for patch in PATCHES])
 def test_a_check_that_is_dropped_is_missed(patch: Patch, tmp_path: Path) -> None:
     folder = copied(tmp_path)
     path = folder / "ghostie" / patch.file
-    text = path.read_text()
-    assert text.count(patch.old) == 1, f"this patch is stale: {patch.name}"
-    path.write_text(text.replace(patch.old, patch.new))
+    path.write_text(path.read_text().replace(patch.old, patch.new))
     done = tried(folder, [patch.tests])
     assert done.returncode == TESTS_FAILED, f"nobody noticed that {patch.name}\n{done.stdout[-3000:]}"
     assert "= FAILURES =" in done.stdout
