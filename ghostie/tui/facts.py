@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -119,6 +120,16 @@ def head_lines(found: Mapping[str, Any], width: int, *, styled: Styles, now: int
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else codec.dumps(value).decode()
+
+
+def local(milliseconds: int) -> str:
+    """Return a moment by the clock on the wall: "2026-06-28 14:30", with seconds where they say something."""
+    read = datetime.fromtimestamp(milliseconds / 1000)
+    return f"{read:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+def moment(milliseconds: int, now: int) -> str:
+    return f"{local(milliseconds)} ({text.ago(milliseconds, now)})"
 
 
 def when(stamp: str | None, now: int) -> str:

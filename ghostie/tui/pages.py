@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from textual.geometry import Size
@@ -15,6 +16,7 @@ from ghostie.tui.words import Piece
 AHEAD: Final = 400  # lines that are wrapped beyond what is seen
 
 Line = Sequence[Piece]
+Flow = Callable[[int], Iterable[Line]]
 
 
 class Page(ScrollView):
@@ -24,15 +26,22 @@ class Page(ScrollView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._head: list[Line] = []
-        self._text = ""
+        self._make: Flow = lambda width: ()
         self._width = 0
         self._lines: list[Line] = []
-        self._more: Iterator[str] | None = None
+        self._more: Iterator[Line] | None = None
 
     def show(self, head: Sequence[Line], text: str, *, top: bool = True) -> None:
         """Show *head*, whose pieces are safe already, and *text*, which is made so."""
-        self._head, self._text = list(head), text
+
+        def make(width: int) -> Iterable[Line]:
+            return chain(head, ([(line, None)] for line in words.lines(text, width) if text))
+
+        self.flow(make, top=top)
+
+    def flow(self, make: Flow, *, top: bool = True) -> None:
+        """Show the lines that *make* makes for a width, of pieces that are safe already; taken as one reads."""
+        self._make = make
         self._wrap()
         if top:
             self.scroll_to(y=0, animate=False, force=True)
@@ -46,8 +55,8 @@ class Page(ScrollView):
 
     def _wrap(self) -> None:
         self._width = self.scrollable_content_region.width
-        self._lines = list(self._head)
-        self._more = words.lines(self._text, self._width - 2) if self._text else None
+        self._lines = []
+        self._more = iter(self._make(max(self._width - 2, 1)))
         self._grow(self.scroll_offset.y + self.size.height + AHEAD)
 
     def _grow(self, to: int) -> None:
@@ -58,7 +67,7 @@ class Page(ScrollView):
             if line is None:
                 more = None
             else:
-                self._lines.append([(line, None)])
+                self._lines.append(line)
         self._more = more
         self.virtual_size = Size(self._width, max(1, len(self._lines)))
         self.refresh()

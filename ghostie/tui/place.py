@@ -164,7 +164,7 @@ class Place(Screen[Any]):
         if action.where == EVERYWHERE:
             return (not self.LOCKED or action.id in ALWAYS) and self.can(action)
         if action.where in (LIST, PAGE):
-            return self.pane(action.where) is not None
+            return self.pane(action.where) is not None and self.can(action)
         return self.can(action)
 
     @property

@@ -103,12 +103,14 @@ def resolve(
     edited: Callable[[Conflict], str] | None = None,
     fields: Mapping[str, Any] | None = None,
     seen: Collection[str] | None = None,
+    other: int = 0,
 ) -> tuple[Conflict, list[Version]]:
     """Settle a conflict as the person says; return it and the versions that were made.
 
     *keep* is one of CHOICES; for "edit", *edited* returns the content that the person made of it, and *fields* are
     values that the person chose for single fields; all others are those of "merged". *seen* are the heads' hashes that
-    the person was shown. Raises NoConflict, AnotherSide where there are others by now, or as `Vault.edit`.
+    the person was shown, *other* is which of several other sides "theirs" means. Raises NoConflict, AnotherSide where
+    there are other heads by now, or as `Vault.edit`.
     """
     content = None
     if keep == "edit" and edited is not None:
@@ -121,10 +123,10 @@ def resolve(
             raise AnotherSide(id=entry.id[:8])
         change(entry.id)
         own = {**(fields or {}), **({"content": content} if content is not None else {})}
-        versions = [_resolution(vault, entry, conflict, keep, own)]
+        versions = [_resolution(vault, entry, conflict, keep, own, conflict.others[other])]
         if keep == "both":
-            for other in conflict.others:
-                split = _split(vault, conflict, other)
+            for side in conflict.others:
+                split = _split(vault, conflict, side)
                 if split is not None:
                     change(split.id)
                     versions.append(split)
@@ -133,8 +135,10 @@ def resolve(
         return conflict, versions
 
 
-def _resolution(vault: Vault, entry: Entry, conflict: Conflict, keep: str, own: Mapping[str, Any]) -> Version:
-    chosen = conflict.theirs if keep == "theirs" else conflict.mine
+def _resolution(
+    vault: Vault, entry: Entry, conflict: Conflict, keep: str, own: Mapping[str, Any], theirs: Version
+) -> Version:
+    chosen = theirs if keep == "theirs" else conflict.mine
     deleted = chosen.deleted
     record: Record = said(chosen)
     if keep in ("merged", "edit"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import resource
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import first_epoch
 from ghostie.files import write_durably
+from ghostie.memory import new_id
 from ghostie.tui.app import GhostieApp
 from ghostie.tui.keeper import Keeper, Opening
 from ghostie.tui.place import Place
@@ -18,7 +21,7 @@ from ghostie.tui.rows import Rows
 from ghostie.tui.settings import Settings
 from ghostie.vault.vault import Vault
 from tests.tui.watch import watched
-from tests.vault.house import Clock, new_vault
+from tests.vault.house import Clock, made, new_vault
 
 PATIENCE = 60.0
 STEP = 0.01
@@ -89,6 +92,12 @@ class Screen:
                 await self.tap(line.index(words), y)
                 return
 
+    def disk_full(self, full: bool) -> None:
+        """Let the keeper write nothing more, or again."""
+        assert self.app.keeper is not None
+        _, most = resource.prlimit(self.app.keeper.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.app.keeper.pid, resource.RLIMIT_FSIZE, (0 if full else most, most))
+
     async def settled(self) -> None:
         """Wait until nothing that was asked is under way."""
         await self.until(lambda: self.app.keeper is None or not self.app.keeper._pending, "all answers")
@@ -116,6 +125,25 @@ class House:
     def add(self, *contents: str, **fields: object) -> list[str]:
         """Add memories; return their ids, in the order given."""
         return [self.vault.add(content, **fields).id for content in contents]
+
+    def conflict(
+        self, base: str, mine: str, theirs: str, other: Mapping[str, object] | None = None, **fields: Any
+    ) -> str:
+        """Add a memory that was changed here and on a phone, there with *other* fields too; return its id."""
+        first = made(new_id(), content=base, at=self.clock(), **fields)
+        self.vault.take_in([first], "pull")
+        here = self.vault.edit(first.id, {"content": mine})
+        theirs_too = {**fields, **(other or {})}
+        there = made(first.id, [first], content=theirs, device="phone", at=here.modified + 5, **theirs_too)
+        self.vault.take_in([there], "pull")
+        return first.id
+
+    def bring(self, count: int, **fields: Any) -> None:
+        """Add *count* memories at once, numbered."""
+        at = self.clock()
+        self.vault.take_in(
+            [made(new_id(), content=f"memory {n:05}", at=at + n, **fields) for n in range(count)], "import"
+        )
 
     def fresh(self) -> Vault:
         """Return the vault as its files are now."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from ghostie import text
 from ghostie.tui.actions import Action
-from ghostie.tui.place import Place
 from ghostie.tui.rows import Row
+from ghostie.tui.screens.ways import Ways
 
 
-class Changing(Place):
+class Changing(Ways):
     """Mixed into a place that has memories chosen."""
 
     def chosen(self) -> list[str]:
@@ -29,6 +29,8 @@ class Changing(Place):
 
     def can(self, action: Action) -> bool:
         """Tell whether *action* would change anything of what is chosen."""
+        if action.name == "history":
+            return len(self.chosen_rows()) == 1
         if action.name not in ("keep", "archive", "forget", "restore", "category", "tag", "edit", "editor"):
             return True
         rows = self.chosen_rows()

@@ -42,7 +42,7 @@ def listing(desk: Desk, query: str) -> dict[str, Any]:
         "ids": "".join([entry.id for entry in entries]),
         "snippets": snippets,
         "more": more,
-        "standing": _standing(vault),
+        "standing": standing(vault),
     }
 
 
@@ -64,7 +64,7 @@ def _found(vault: Vault, asked: Any) -> tuple[list[Entry], dict[str, list[list[A
     return [entry for entry, _ in found[:HITS]], snippets, len(found) > HITS
 
 
-def _standing(vault: Vault) -> dict[str, int]:
+def standing(vault: Vault) -> dict[str, int]:
     counts = {"memories": 0, "inbox": 0, "conflicts": 0, "removed": 0}
     for entry in vault.index.entries():
         row = entry.row

@@ -1,0 +1,321 @@
+"""One memory's versions: who made each, when, and what changed; two held against each other; one brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from textual.widget import Widget
+
+from ghostie import text
+from ghostie.errors import GhostieError
+from ghostie.tui import diffs, facts, words
+from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.diffs import Line
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Place
+from ghostie.tui.rows import Row, Rows
+from ghostie.tui.words import Piece
+from ghostie.vault.vault import wall_clock
+
+
+class HistoryPlace(Place):
+    NAME = "history"
+
+    def __init__(self, memory_id: str) -> None:
+        super().__init__()
+        self.memory_id = memory_id
+        self._versions: list[Row] = []
+        self._row: Row | None = None
+        self._pane = LIST
+
+    def heading(self) -> str:
+        if self._row is None:
+            return "History"
+        return f"History · {text.plural(len(self._versions), 'version')} · {self._row['text']}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Rows(self._paint, empty="…", id="versions")
+        page = Page(id="changes")
+        page.display = False
+        yield page
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one("#versions", Rows)
+
+    @property
+    def page(self) -> Page:
+        return self.query_one("#changes", Page)
+
+    def shared(self) -> tuple[str, ...]:
+        return (self._pane,)
+
+    def pane(self, where: str) -> Rows | Page | None:
+        return self.rows if where == LIST else self.page
+
+    def opened(self) -> None:
+        self.changed()
+
+    def changed(self) -> None:
+        if not self.ghostie.locked:
+            self.ask("history.versions", self._got, latest="versions", id=self.memory_id)
+
+    def _got(self, found: Mapping[str, Any]) -> None:
+        self._row, self._versions = found["row"], found["versions"]
+        self.rows.show([version["id"] for version in self._versions])
+        self.rows.fill(self._versions)
+        self.repaint()
+
+    def resized(self) -> None:
+        self.rows.set_lines(2 if self.narrow else 1)
+        self.page.display = self.wide
+        if not self.wide:
+            self._pane = LIST
+            self.rows.active = True
+        self._look()
+
+    def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
+        styled = self.ghostie.painted
+        sign = "!" if row["damaged"] else "x" if row["deleted"] else "●" if row["head"] else " "
+        when = text.ago(row["at"], wall_clock()) if lines > 1 else facts.local(row["at"])
+        head: list[Piece] = [
+            (f"{sign} ", styled["bad"] if sign == "!" else styled["good"]),
+            (f"{row['number']:>3}  ", styled["name"]),
+            (f"{when:>6}  " if lines > 1 else f"{when:<19}  ", styled["dim"]),
+        ]
+        did = what(row)
+        left = width - 7 - len(head[-1][0])
+        if lines > 1:
+            head.append((words.line(" · ".join(part for part in (row["device"], did) if part), left), None))
+            return [head, [("       ", None), (words.line(row["text"], width - 7), styled["dim"])]]
+        room = max(left // 4, 6)
+        device = diffs.filled(words.line(row["device"], room), room)
+        return [[*head, (device, styled["dim"]), ("  ", None), (words.line(did, left - room - 2), None)]]
+
+    # -- two held against each other ---------------------------------------------------------------------------------
+
+    def pair(self) -> tuple[Row | None, Row] | None:
+        """Return the versions that are held against each other, the older first: marked ones, else with the one before.
+
+        None where that is no pair: nothing there, or more than two marked.
+        """
+        here = self._named(self.rows.current)
+        marked = [version for version in self._versions if version["id"] in self.rows.marks]
+        if here is None or len(marked) > 2:
+            return None
+        if len(marked) == 2:
+            return marked[1], marked[0]
+        if len(marked) == 1 and marked[0] is not here:
+            older, newer = sorted((marked[0], here), key=self._versions.index, reverse=True)
+            return older, newer
+        return (self._named(here["parents"][0]) if here["parents"] else None), here
+
+    def _named(self, name: str | None) -> Row | None:
+        return next((version for version in self._versions if version["id"] == name), None)
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        self._look()
+        self.repaint()
+
+    def on_rows_opened(self, message: Rows.Opened) -> None:
+        if not self.wide:
+            self.do_open()
+
+    def _look(self) -> None:
+        if not self.page.display or not self._versions:
+            return
+        pair = self.pair()
+        if pair is None:
+            self.page.show([[("mark one version, or two", self.ghostie.painted["dim"])]], "")
+            return
+        self.ask(
+            "history.diff",
+            lambda changes: self.page.flow(lambda width: difference(pair, changes, width, self.ghostie.painted)),
+            failed=self._not_seen,
+            latest="diff",
+            id=self.memory_id,
+            before=pair[0]["id"] if pair[0] is not None else None,
+            after=pair[1]["id"],
+        )
+
+    def _not_seen(self, error: GhostieError) -> None:
+        self.page.show([[(words.line(str(error), self.page.size.width - 2), self.ghostie.painted["bad"])]], "")
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def can(self, action: Action) -> bool:
+        here = self._named(self.rows.current)
+        if action.id in ("list.mark", "list.range", "list.mark_all"):
+            return False  # marking is another thing here
+        if action.name == "next_pane":
+            return self.wide
+        if action.name == "open":
+            return self.pair() is not None
+        if action.name == "whole":
+            return here is not None and not here["damaged"]
+        if action.name == "restore":
+            return can_restore(here, self._row)
+        return True
+
+    def do_open(self) -> None:
+        pair = self.pair()
+        if pair is not None:
+            self.app.push_screen(DifferencePlace(self.memory_id, pair, self._row))
+
+    def do_whole(self) -> None:
+        here = self._named(self.rows.current)
+        if here is not None:
+            self.app.push_screen(VersionPlace(self.memory_id, here, self._row))
+
+    def do_mark(self) -> None:
+        """Mark without going on: what is compared is the mark and where one goes then."""
+        if self.rows.current is not None:
+            self.rows.marks ^= {self.rows.current}
+            self.rows.set_lines(self.rows.lines)
+            self._look()
+
+    def do_next_pane(self) -> None:
+        self._pane = PAGE if self._pane == LIST else LIST
+        self.rows.active = self._pane == LIST
+        self.rows.set_lines(self.rows.lines)
+        self.tell("keys scroll the changes · Tab goes back to the list" if self._pane == PAGE else "")
+
+    def do_restore(self) -> None:
+        here = self._named(self.rows.current)
+        if here is not None:
+            restore(self, self.memory_id, here)
+
+    def do_back(self) -> None:
+        if self.rows.unmark():
+            self._look()
+        else:
+            super().do_back()
+
+
+class DifferencePlace(Place):
+    """What changed between two versions."""
+
+    NAME = "difference"
+
+    def __init__(self, memory_id: str, pair: tuple[Row | None, Row], row: Row | None) -> None:
+        super().__init__()
+        self.memory_id = memory_id
+        self._pair = pair
+        self._row = row
+
+    def heading(self) -> str:
+        older, newer = self._pair
+        return f"Version {newer['number']}" + (f" against {older['number']}" if older is not None else ", the first")
+
+    def body(self) -> Iterable[Widget]:
+        yield Page()
+
+    def shared(self) -> tuple[str, ...]:
+        return (PAGE,)
+
+    def opened(self) -> None:
+        self.ask(
+            "history.diff",
+            lambda changes: self.query_one(Page).flow(
+                lambda width: difference(self._pair, changes, width, self.ghostie.painted)
+            ),
+            id=self.memory_id,
+            before=self._pair[0]["id"] if self._pair[0] is not None else None,
+            after=self._pair[1]["id"],
+        )
+
+    def can(self, action: Action) -> bool:
+        return action.name != "restore" or can_restore(self._pair[1], self._row)
+
+    def do_restore(self) -> None:
+        restore(self, self.memory_id, self._pair[1])
+
+    def do_whole(self) -> None:
+        self.app.push_screen(VersionPlace(self.memory_id, self._pair[1], self._row))
+
+
+class VersionPlace(Place):
+    """All that one version says."""
+
+    NAME = "version"
+
+    def __init__(self, memory_id: str, version: Row, row: Row | None) -> None:
+        super().__init__()
+        self.memory_id = memory_id
+        self._version = version
+        self._row = row
+
+    def heading(self) -> str:
+        return f"Version {self._version['number']} · {text.ago(self._version['at'], wall_clock())} · as it was"
+
+    def body(self) -> Iterable[Widget]:
+        yield Page()
+
+    def shared(self) -> tuple[str, ...]:
+        return (PAGE,)
+
+    def opened(self) -> None:
+        self.ask("history.version", self._got, id=self.memory_id, version=self._version["id"])
+
+    def _got(self, record: Mapping[str, Any]) -> None:
+        deleted = record["sync_metadata"]["deleted"]
+        row = {"status": record["status"], "conflict": False, "deleted": deleted, "flag": None}
+        found = {"row": row, "record": record, "versions": 1}
+
+        def make(width: int) -> Iterator[Line]:
+            yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=wall_clock())
+            yield from diffs.plain(record["content"], width)
+
+        self.query_one(Page).flow(make)
+
+    def can(self, action: Action) -> bool:
+        return action.name != "restore" or can_restore(self._version, self._row)
+
+    def do_restore(self) -> None:
+        restore(self, self.memory_id, self._version)
+
+
+def what(row: Row) -> str:
+    """Return in words what a version did."""
+    if row["damaged"]:
+        return "does not open: damaged"
+    if row["deleted"]:
+        return "removed"
+    if row["first"]:
+        return "made"
+    changed = ", ".join(row["changed"])
+    return f"joined two sides: {changed}" if row["merge"] else changed or "the same again"
+
+
+def can_restore(version: Row | None, row: Row | None) -> bool:
+    """Tell whether bringing *version* back would change anything; a conflict is settled first."""
+    if version is None or row is None or row["conflict"] or version["damaged"] or version["deleted"]:
+        return False
+    return not version["head"]
+
+
+def restore(place: Place, memory_id: str, version: Row) -> None:
+    """Make the memory say again what *version* said."""
+
+    def done(_: Any) -> None:
+        place.ghostie.changed()
+        place.tell(f"it says again what version {version['number']} said · u takes it back")
+
+    place.ask("history.restore", done, id=memory_id, version=version["id"])
+
+
+def difference(
+    pair: tuple[Row | None, Row], changes: Sequence[Mapping[str, Any]], width: int, styled: Mapping[str, Any]
+) -> Iterator[Line]:
+    """Yield what changed from one version to the other, and whose they are."""
+    now = wall_clock()
+    for sign, version in (("-", pair[0]), ("+", pair[1])):
+        if version is not None:
+            who = f" · {version['device']}" if version["device"] else ""
+            said = f"version {version['number']}{who} · {facts.moment(version['at'], now)}"
+            yield [(f"{sign} ", None), (words.line(said, width - 2), styled["dim"])]
+    yield []
+    if not changes:
+        yield [("they say the same", styled["dim"])]
+    yield from diffs.fields(changes, width, styled=styled)
