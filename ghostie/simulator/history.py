@@ -29,6 +29,7 @@ from ghostie.simulator.evidence import Evidence, evidence
 from ghostie.simulator.malice import Malice
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
+from ghostie.sync.intake import REBORN
 from ghostie.sync.link import Link
 from ghostie.sync.log import Ledger
 from ghostie.sync.outbox import Outbox
@@ -361,7 +362,8 @@ class History:
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pulls: ALARM, {error}"
-        if not done.notices or not self.evil:  # who has just become a new writer sees its old log with other eyes
+        # who has just become a new writer sees its old log with other eyes
+        if REBORN not in done.notices or not self.evil:
             self._judge_alarms(before(), done)
         told = [text.plural(done.versions, "version") + " taken in" if done.versions else "nothing new"]
         told += [f"{text.plural(len(done.taken.conflicts), 'memory')} in conflict"] if done.taken.conflicts else []
