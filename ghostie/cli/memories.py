@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ghostie import codec, text
 from ghostie.cli.output import Output
-from ghostie.cli.session import can_ask, confirm, edited, layout_of, open_, read_stdin
+from ghostie.cli.session import can_ask, confirm, edited, open_, read_stdin
 from ghostie.errors import BadJson, Damaged, UsageError
 
 if TYPE_CHECKING:
@@ -277,10 +277,7 @@ def edit(args: argparse.Namespace, out: Output) -> None:
     if args.content is not None:
         changes["content"] = read_stdin("content") if args.content == "-" else args.content
     elif not changes:
-        before = str(shown.field("content"))
-        after = edited(layout_of(args), before)
-        # editors end a file with a newline that nobody typed
-        changes["content"] = after[:-1] if after.endswith("\n") and not before.endswith("\n") else after
+        changes["content"] = edited(str(shown.field("content")))
     if not str(changes.get("content", "x")).strip():
         raise UsageError("the content would be empty", f"`ghostie rm {entry.id[:8]}` removes the memory")
     version = vault.edit(entry.id, changes, base=shown.hash)

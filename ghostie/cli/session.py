@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +11,6 @@ from ghostie.errors import UsageError
 from ghostie.paths import Layout, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ghostie.crypto.unlock import Sources
     from ghostie.vault import Vault
 
@@ -99,44 +95,10 @@ def read_stdin(what: str) -> str:
         raise UsageError("standard input is not UTF-8 text") from None
 
 
-def edited(layout: Layout, content: str) -> str:
-    """Return *content* as the person leaves it in $EDITOR: a private file, wiped afterwards. Raises UsageError."""
-    import shlex
-    import subprocess
+def edited(content: str) -> str:
+    """Return *content* as the person leaves it in $EDITOR. Raises UsageError, also where there is no terminal."""
+    from ghostie import editor
 
-    from ghostie import files
-    from ghostie.paths import runtime_folder
-
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    if not can_ask() and not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
+    if not can_ask() and not editor.named():
         raise UsageError("there is no terminal to edit on", "give --content TEXT, or - for standard input")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
-    with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
-        try:
-            done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"the editor {command!r} did not start", "set EDITOR to one that is installed") from error
-        if done.returncode != 0:
-            raise UsageError(f"the editor ended with exit code {done.returncode}; nothing was changed")
-        try:
-            return files.read(path).decode()
-        except FileNotFoundError:
-            raise UsageError("the editor left no file; nothing was changed") from None
-        except UnicodeDecodeError:
-            raise UsageError("what the editor left is not UTF-8 text; nothing was changed") from None
-
-
-@contextlib.contextmanager
-def _ending_tidily() -> Iterator[None]:
-    """Take being told to end, and a terminal that is closed, as Ctrl-C: what lies in the clear meanwhile is wiped."""
-    import signal
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return editor.edited(content)

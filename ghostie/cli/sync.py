@@ -407,7 +407,7 @@ def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
     prefixes = [entry.id for entry in conflicts.open_conflicts(vault)] if args.all else [args.id]
 
     def by_hand(found: Conflict) -> str:
-        content = edited(layout_of(args), found.marked())
+        content = edited(found.marked())
         if any(line.startswith(("<<<<<<< mine", ">>>>>>> theirs")) for line in content.splitlines()):
             raise UsageError("the markers are still in the text; nothing was changed")
         if not content.strip():

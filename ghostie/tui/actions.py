@@ -44,8 +44,16 @@ class Action:
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("everywhere.help", ("question_mark",), "help", EVERYWHERE, 100, "what can be done here, and by which key"),
     Action("everywhere.leave", ("q",), "back", EVERYWHERE, 99, "back; from the first screen, leave"),
-    Action("everywhere.back", ("escape",), "back", EVERYWHERE, 0, "back: out of a field, marks, a filter, a screen"),
-    Action("everywhere.palette", ("colon", "ctrl+p"), "commands", EVERYWHERE, 20, "find any command by its words"),
+    Action("everywhere.back", ("escape",), "back", EVERYWHERE, 0, "back: out of a field, marks, a screen", typing=True),
+    Action(
+        "everywhere.palette",
+        ("colon", "ctrl+p"),
+        "commands",
+        EVERYWHERE,
+        20,
+        "find any command by its words",
+        typing=True,
+    ),
     Action("everywhere.undo", ("u",), "undo", EVERYWHERE, 30, "take the last change back; again, the one before"),
     Action("everywhere.redo", ("U",), "redo", EVERYWHERE, 0, "do again what the last undo took back"),
     Action("everywhere.lock", ("L",), "lock", EVERYWHERE, 0, "lock now: the passphrase opens it again"),

@@ -229,6 +229,9 @@ class GhostieApp(App[None]):
 
         if self.locked or self.keeper is None:
             return
+        for place in self.screen_stack:
+            if isinstance(place, Place):
+                place.locking()
         self.locked = True
         # a keeper that only the person can open: the agent that once opened the vault does not open this screen
         before, self.keeper = self.keeper, Keeper(self.opening, ask=True)

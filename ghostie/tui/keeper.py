@@ -240,9 +240,11 @@ class Keeper:
         if self.ended:
             return
         self.ended = True
+        # the keeper reads the end of it when it has done what was asked before, and leaves
         if self._writer is not None:
-            self._writer.close()
-        self._socket.close()  # the keeper reads the end of it, finishes what it is at, and leaves
+            self._writer.close()  # what is not yet through goes out first
+        else:
+            self._socket.close()
         pending, self._pending = list(self._pending.values()), {}
         for asked in pending:
             if not asked.over:

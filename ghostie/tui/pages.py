@@ -14,6 +14,8 @@ from ghostie.tui import themes, words
 from ghostie.tui.words import Piece
 
 AHEAD: Final = 400  # lines that are wrapped beyond what is seen
+PIECE: Final = 400  # lines that are wrapped at one stretch
+BREATH: Final = 0.001  # seconds until the next piece, in which others have their turn
 
 Line = Sequence[Piece]
 Flow = Callable[[int], Iterable[Line]]
@@ -60,16 +62,20 @@ class Page(ScrollView):
         self._grow(self.scroll_offset.y + self.size.height + AHEAD)
 
     def _grow(self, to: int) -> None:
-        """Wrap up to line *to*, or to the end."""
-        more = self._more
-        while more is not None and len(self._lines) < to:
+        """Wrap up to line *to*, or to the end: piece by piece, so that keys are taken in between."""
+        more, end = self._more, min(to, len(self._lines) + PIECE)
+        while more is not None and len(self._lines) < end:
             line = next(more, None)
             if line is None:
                 more = None
             else:
                 self._lines.append(line)
         self._more = more
-        self.virtual_size = Size(self._width, max(1, len(self._lines)))
+        height = max(1, len(self._lines))
+        if more is not None and height < to:
+            height = max(height, self.virtual_size.height)  # the place that one is at stays where it is meanwhile
+            self.set_timer(BREATH, lambda: self._grow(to))
+        self.virtual_size = Size(self._width, height)
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -105,4 +111,4 @@ class Page(ScrollView):
         self._grow(len(self._lines) + AHEAD)
         self.scroll_to(y=self.virtual_size.height, animate=False, force=True)
         if self._more is not None:
-            self.call_later(self.do_last)  # piece by piece: keys are taken in between
+            self.set_timer(BREATH, self.do_last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -68,6 +68,9 @@ class Place(Screen[Any]):
 
     def changed(self) -> None:
         """Called when the vault was changed by another process, or by a place that was on top: ask again."""
+
+    def locking(self) -> None:
+        """Called before the vault is locked: ask for what must not be lost to be saved. Nothing is shown any more."""
 
     def resized(self) -> None:
         """Called when its size has changed; see `narrow`, `wide` and `low`."""
@@ -161,6 +164,8 @@ class Place(Screen[Any]):
         return sorted((each for each in self.actions() if each.weight), key=lambda each: -each.weight)
 
     def applies(self, action: Action) -> bool:
+        if self._doer(action) is None:
+            return False
         if action.where == EVERYWHERE:
             return (not self.LOCKED or action.id in ALWAYS) and self.can(action)
         if action.where in (LIST, PAGE):
@@ -188,7 +193,7 @@ class Place(Screen[Any]):
             action = keymap.find(name, self.scopes())
             if action is None:
                 continue
-            if self.typing and not action.typing and event.key != "escape":
+            if self.typing and (event.is_printable or not action.typing):
                 return False
             if self.applies(action):
                 self.run_action_of(action)
@@ -200,15 +205,20 @@ class Place(Screen[Any]):
 
     def run_action_of(self, action: Action) -> None:
         """Carry *action* out: here, by the pane that it is for, or by the application."""
-        own = getattr(self, f"do_{action.name}", None)
-        if own is None and action.where in (LIST, PAGE):
-            own = getattr(self.pane(action.where), f"do_{action.name}", None)
-        if own is None and action.where == EVERYWHERE:
-            own = getattr(self.ghostie, f"do_{action.name}", None)
-        if own is None:
-            raise NotImplementedError(action.id)
-        own()
-        self.repaint()
+        doer = self._doer(action)
+        if doer is not None:
+            doer()
+            self.repaint()
+
+    def _doer(self, action: Action) -> Callable[[], None] | None:
+        """Return what carries *action* out: this place's method, its pane's, or the application's."""
+        name = f"do_{action.name}"
+        places: list[object] = [self]
+        if action.where in (LIST, PAGE):
+            places.append(self.pane(action.where))
+        elif action.where == EVERYWHERE:
+            places.append(self.ghostie)
+        return next((getattr(each, name) for each in places if hasattr(each, name)), None)
 
     def do_back(self) -> None:
         """Leave this place; the first one is left for good."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -63,11 +63,38 @@ class Changing(Ways):
     def do_restore(self) -> None:
         self._change("memories.restore", "brought back")
 
+    def _with_one(self, then: Callable[[Mapping[str, Any]], None]) -> None:
+        """Get all of the one memory that is chosen, as it is now."""
+        ids = self.chosen()
+        if len(ids) == 1:
+            self.ask("memories.memory", then, id=ids[0])
+
+    def do_edit(self) -> None:
+        self._with_one(self._write)
+
+    def _write(self, found: Mapping[str, Any] | None) -> None:
+        from ghostie.tui.screens.writing import WritingPlace
+
+        self.app.push_screen(WritingPlace(found), lambda said: self.done(said) if said else None)
+
+    def do_editor(self) -> None:
+        self._with_one(self._in_editor)
+
+    def _in_editor(self, found: Mapping[str, Any]) -> None:
+        from ghostie.tui.screens.writing import in_editor
+
+        if (changes := in_editor(self, found)) is not None:
+            memory_id = found["row"]["id"]
+            self.ask("memories.edit", self._edited, id=memory_id, changes=changes, base=found["hash"])
+
+    def _edited(self, _: Any) -> None:
+        self.done("saved · u takes it back")
+
     def do_category(self) -> None:
         rows = self.chosen_rows()
         now = rows[0]["category"] if rows and len({row["category"] for row in rows}) == 1 else ""
         change = partial(self._change, "memories.set_category", "categorised")
-        self._line("category", now, lambda said: change(category=said.strip()))
+        self._line("category", now, lambda said: change(category=said.strip()), suggest="categories")
 
     def do_tag(self) -> None:
         def tag(said: str) -> None:
@@ -77,12 +104,18 @@ class Changing(Ways):
             if add or remove:
                 self._change("memories.tag", "tagged", add=add, remove=remove)
 
-        self._line("tags to add; -tag takes one off", "", tag)
+        self._line("tags to add; -tag takes one off", "", tag, suggest="tags", words=True)
 
-    def _line(self, what: str, value: str, then: Callable[[str], None]) -> None:
+    def _line(
+        self, what: str, value: str, then: Callable[[str], None], *, suggest: str | None = None, words: bool = False
+    ) -> None:
         from ghostie.tui.screens.line import LinePlace
 
-        self.app.push_screen(LinePlace(what, value), lambda said: then(said) if said is not None else None)
+        def typed(said: str | None) -> None:
+            if said is not None:
+                then(said)
+
+        self.app.push_screen(LinePlace(what, value, suggest=suggest, words=words), typed)
 
 
 def _said(did: str, rows: Sequence[Any]) -> str:

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ghostie.tui.fields import Begun, Line
 from ghostie.tui.place import Place
 
 
 class LinePlace(Place):
-    """Asks for a line; dismissed with it, or with None."""
+    """Asks for a line; dismissed with it, or with None. *suggest* names what in use may complete it."""
 
     NAME = "form"
 
-    def __init__(self, what: str, value: str = "") -> None:
+    def __init__(self, what: str, value: str = "", *, suggest: str | None = None, words: bool = False) -> None:
         super().__init__()
         self._what = what
         self._value = value
+        self._of = suggest
+        self._in_use: Mapping[str, Sequence[str]] = {}
+        self._suggest = Begun(lambda: self._in_use.get(suggest or "", ()), words=words) if suggest else None
 
     def heading(self) -> str:
         return self._what
 
     def body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Input(self._value, placeholder=self._what, compact=True)
+            yield Line(self._value, label=self._what, suggest=self._suggest)
 
     def opened(self) -> None:
         self.query_one(Input).focus()
+        if self._of is not None:
+            self.ask("memories.in_use", self._known)
+
+    def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
+        self._in_use = in_use
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from ghostie.errors import GhostieError
 from ghostie.tui import facts, words
 from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.fields import Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
@@ -42,7 +43,7 @@ class MemoriesPlace(Changing, Place):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
-            field = Input(placeholder=EXAMPLE, id="search", compact=True)
+            field = Line(label=EXAMPLE, id="search")
             field.display = False
             yield field
             yield Rows(self._paint, empty="opening …", id="rows")
@@ -252,6 +253,9 @@ class MemoriesPlace(Changing, Place):
 
         if self.rows.current is not None:
             self.app.push_screen(DetailPlace(self.rows, self.rows.current))
+
+    def do_new(self) -> None:
+        self._write(None)
 
     def do_next_pane(self) -> None:
         self._pane = PAGE if self._pane == LIST else LIST

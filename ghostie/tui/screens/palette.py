@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from ghostie.tui import words
 from ghostie.tui.actions import Action
+from ghostie.tui.fields import Line
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.words import Piece
@@ -27,7 +28,7 @@ class PalettePlace(Place):
 
     def body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Input(placeholder="what to do", compact=True)
+            yield Line(label="what to do")
             yield Rows(self._paint, empty="no command is called that")
 
     @property

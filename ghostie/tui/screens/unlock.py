@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import Action
+from ghostie.tui.fields import Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 
@@ -27,7 +28,7 @@ class UnlockPlace(Place):
     def body(self) -> Iterable[Widget]:
         with Vertical():
             yield Page()
-            yield Input(password=True, placeholder="passphrase", id="passphrase", compact=True)
+            yield Line(label="passphrase", password=True, id="passphrase")
 
     def opened(self) -> None:
         styled = self.ghostie.painted

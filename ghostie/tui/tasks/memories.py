@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ghostie.tui.tasks import task
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 EXCERPT = 400
 HITS = 100
+IN_USE = 500
 
 
 @task
@@ -123,6 +125,21 @@ def _last(vault: Vault, entry: Entry) -> Version:
             newest = max(kept, key=lambda row: (row["number"], row["modified"], row["hash"]))
             return vault.files.read(entry.stem(newest["hash"]))
     return vault.shown(entry)
+
+
+@task
+def in_use(desk: Desk) -> dict[str, list[str]]:
+    """Return the categories, tags, devices and kinds that are in use, the commonest first."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("categories", "tags", "devices", "kinds")}
+    for entry in desk.fresh().index.entries():
+        row = entry.row
+        if row.get("deleted"):
+            continue
+        counts["tags"].update(row.get("tags", ()))
+        for name, field in (("categories", "category"), ("devices", "device_id"), ("kinds", "kind")):
+            if value := row.get(field):
+                counts[name][value] += 1
+    return {name: [word for word, _ in counted.most_common(IN_USE)] for name, counted in counts.items()}
 
 
 # -- changes ---------------------------------------------------------------------------------------------------------

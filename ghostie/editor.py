@@ -1,0 +1,58 @@
+"""Text in the person's own editor: a private file that is wiped afterwards, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+
+from ghostie import files
+from ghostie.errors import UsageError
+from ghostie.paths import runtime_folder
+
+
+def named() -> str | None:
+    """Return the editor that the environment names, if any."""
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR")
+
+
+def edited(content: str) -> str:
+    """Return *content* as the person leaves it in $VISUAL, $EDITOR or vi. Raises UsageError, with nothing changed.
+
+    Blocks until the editor ends; the terminal is the editor's meanwhile.
+    """
+    command = named() or "vi"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
+    with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
+        try:
+            done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"the editor {command!r} did not start", "set EDITOR to one that is installed") from error
+        if done.returncode != 0:
+            raise UsageError(f"the editor ended with exit code {done.returncode}; nothing was changed")
+        try:
+            after = files.read(path).decode()
+        except FileNotFoundError:
+            raise UsageError("the editor left no file; nothing was changed") from None
+        except UnicodeDecodeError:
+            raise UsageError("what the editor left is not UTF-8 text; nothing was changed") from None
+    # editors end a file with a newline that nobody typed
+    return after[:-1] if after.endswith("\n") and not content.endswith("\n") else after
+
+
+@contextlib.contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Take being told to end, and a terminal that is closed, as Ctrl-C: what lies in the clear meanwhile is wiped."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
