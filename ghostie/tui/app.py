@@ -61,8 +61,16 @@ class GhostieApp(App[None]):
 
     def do_theme(self) -> None:
         names = [theme.name for theme in themes.THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
-        self.place.tell(f"colours: {self.theme} · `theme` in the settings file keeps them")
+        self.use_theme(names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0])
+        self.place.tell(f'colours: {self.theme} · theme = "{self.theme}" in screens.toml keeps them')
+
+    def use_theme(self, name: str) -> None:
+        """Paint in the colours *name*, where there are such."""
+        if name in self.available_themes and name != self.theme:
+            self.theme = name
+            for place in self.screen_stack:
+                if isinstance(place, Place):
+                    place.recolour()
 
     # -- beginning and end -------------------------------------------------------------------------------------------
 
@@ -144,7 +152,12 @@ class GhostieApp(App[None]):
     def _listen(self, keeper: Keeper) -> None:
         task = asyncio.get_running_loop().create_task(self._hear(keeper))
         self._listening.add(task)
-        task.add_done_callback(self._listening.discard)
+        task.add_done_callback(self._heard)
+
+    def _heard(self, task: asyncio.Task[None]) -> None:
+        self._listening.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._handle_exception(error)
 
     async def _hear(self, keeper: Keeper) -> None:
         with self._context():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,11 @@ MARK_WORDS: Final = {
 
 Row = Mapping[str, Any]
 Styles = Mapping[str, Style]
+
+
+def now() -> int:
+    """Return the time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def mark(row: Row) -> str:

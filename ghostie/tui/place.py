@@ -242,6 +242,13 @@ class Place(Screen[Any]):
         for bar in self.query(Head), self.query(Bar):
             bar.refresh()
 
+    def recolour(self) -> None:
+        """Paint everything again: the colours are others."""
+        for rows in self.query(Rows):
+            rows.set_lines(rows.lines)
+        self.resized()
+        self.refresh(layout=True)
+
     # -- work --------------------------------------------------------------------------------------------------------
 
     def ask(

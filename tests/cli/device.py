@@ -139,13 +139,22 @@ class Device:
         return process
 
     def on_terminal(
-        self, *argv: str, keys: str = "", columns: int = 80, env: Mapping[str, str] | None = None
+        self,
+        *argv: str,
+        keys: str = "",
+        columns: int = 80,
+        env: Mapping[str, str] | None = None,
+        before: str | None = None,
     ) -> tuple[int, bytes]:
-        """Run a command at a terminal where a person types *keys*; return its exit code and all that the screen got."""
+        """Run a command at a terminal where a person types *keys*; return its exit code and all that the screen got.
+
+        *before* is Python that runs in its process before it does.
+        """
+        command = GHOSTIE if before is None else (sys.executable, "-c", f"{before}\n{_AS_COMMAND}")
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(ours, (24, columns))
         child = subprocess.Popen(
-            [sys.executable, "-c", _AT_TERMINAL, *GHOSTIE, *argv],
+            [sys.executable, "-c", _AT_TERMINAL, *command, *argv],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

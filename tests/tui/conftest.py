@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import laptop, scene, template
 from tests.tui.house import House
+
+__all__ = ["house", "laptop", "scene", "template"]
 
 
 @pytest.fixture

@@ -138,3 +138,41 @@ def test_the_trash_gives_back(house: House) -> None:
 
     house.run(story)
     assert house.contents() == {"thrown away"}
+
+
+def test_a_filter_is_put_together_and_kept_under_a_digit(house: House) -> None:
+    house.add("the router", category="network", tags=["lan"])
+    house.add("the heating", category="home")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("the heating")
+        await screen.press("F")
+        await screen.at("filter")
+        await screen.sees("cat:network", "tag:lan", "status:inbox")
+        await screen.type("netw")
+        await screen.no_longer_sees("tag:lan")
+        await screen.press("enter")
+        await screen.sees("[x] cat:network")
+        await screen.press("ctrl+s")
+        await screen.sees("1 · cat:network")
+        await screen.no_longer_sees("the heating")
+        await screen.press("W")
+        await screen.at("form")
+        await screen.type("3")
+        await screen.press("enter")
+        await screen.sees("3 now shows cat:network")
+        await screen.press("0")
+        await screen.sees("the heating")
+        await screen.press("3")
+        await screen.no_longer_sees("the heating")
+
+    house.run(story)
+
+    async def later(screen: Screen) -> None:
+        await screen.sees("the heating")
+        await screen.settled()
+        await screen.press("3")
+        await screen.no_longer_sees("the heating")
+
+    house.run(later, size=(45, 30))
+    assert b"network" not in house.vault.layout.filters.read_bytes()

@@ -13,7 +13,6 @@ from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows, where
 from ghostie.tui.screens.changing import Changing
-from ghostie.vault.vault import wall_clock
 
 
 class DetailPlace(Changing, Place):
@@ -53,7 +52,7 @@ class DetailPlace(Changing, Place):
     def _show(self, *, top: bool) -> None:
         if self._found is not None:
             page = self.query_one(Page)
-            head = facts.head_lines(self._found, page.size.width, styled=self.ghostie.painted, now=wall_clock())
+            head = facts.head_lines(self._found, page.size.width, styled=self.ghostie.painted, now=facts.now())
             page.show(head, self._found["record"]["content"], top=top)
 
     def resized(self) -> None:

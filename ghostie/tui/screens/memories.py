@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partialmethod
 from typing import Any, Final
 
 from textual.containers import Vertical
@@ -19,7 +20,6 @@ from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
 from ghostie.tui.screens.changing import Changing
 from ghostie.tui.words import Piece
-from ghostie.vault.vault import wall_clock
 
 DEBOUNCE: Final = 0.06
 EXAMPLE: Final = "words · cat: tag: device: since:7d is:conflict"
@@ -38,6 +38,7 @@ class MemoriesPlace(Changing, Place):
         self._pane = LIST
         self._found: Mapping[str, Any] | None = None
         self._soon: Timer | None = None
+        self._saved: Mapping[str, str] = {}
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -76,6 +77,9 @@ class MemoriesPlace(Changing, Place):
 
     def opened(self) -> None:
         self.load()
+        self.ask("preferences.filters", self._remembered)
+        if wrong := self.ghostie.settings.wrong:
+            self.tell(f"{wrong[0]}" + (f" · and {len(wrong) - 1} more: ? tells" if len(wrong) > 1 else ""), bad=True)
 
     def resized(self) -> None:
         lines = 2 if self.narrow else 1
@@ -155,7 +159,7 @@ class MemoriesPlace(Changing, Place):
         same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
         self._found = found
         width = self.preview.size.width
-        head = facts.head_lines(found, width, styled=self.ghostie.painted, now=wall_clock())
+        head = facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
         self.preview.show(head, found["record"]["content"], top=not same)
 
     def _not_looked(self, error: GhostieError) -> None:
@@ -168,7 +172,7 @@ class MemoriesPlace(Changing, Place):
             width,
             lines,
             styled=self.ghostie.painted,
-            now=wall_clock(),
+            now=facts.now(),
             snippet=self._snippets.get(row["id"]) if self._snippets else None,
         )
 
@@ -243,7 +247,9 @@ class MemoriesPlace(Changing, Place):
         if action.name == "next_pane":
             return self.wide
         if action.name.startswith("saved_"):
-            return False
+            return action.name[-1] in self._saved
+        if action.name == "save":
+            return bool(self.query_words)
         if action.name == "clear":
             return bool(self.query_words)
         return super().can(action)
@@ -254,6 +260,36 @@ class MemoriesPlace(Changing, Place):
         if self.rows.current is not None:
             self.app.push_screen(DetailPlace(self.rows, self.rows.current))
 
+    def do_filter(self) -> None:
+        from ghostie.tui.screens.filtering import FilterPlace
+
+        def chosen(query: str | None) -> None:
+            if query is not None:
+                self.find(query)
+
+        self.app.push_screen(FilterPlace(self.query_words), chosen)
+
+    def do_save(self) -> None:
+        query = self.query_words
+
+        def named(said: str) -> None:
+            digit = said.strip()
+
+            def kept(filters: Mapping[str, str]) -> None:
+                self._remembered(filters)
+                self.tell(f"{digit} now shows {filters[digit]}")
+
+            self.ask("preferences.save_filter", kept, digit=digit, query=query)
+
+        self._line("the digit, 1 to 9, that is to show this filter", "", named)
+
+    def _remembered(self, filters: Mapping[str, str]) -> None:
+        self._saved = filters
+        self.repaint()
+
+    def _show_saved(self, digit: str) -> None:
+        self.find(self._saved[digit])
+
     def do_new(self) -> None:
         self._write(None)
 
@@ -262,6 +298,10 @@ class MemoriesPlace(Changing, Place):
         self.rows.active = self._pane == LIST
         self.rows.set_lines(self.rows.lines)
         self.tell("keys scroll the preview · Tab goes back to the list" if self._pane == PAGE else "")
+
+
+for _digit in "123456789":
+    setattr(MemoriesPlace, f"do_saved_{_digit}", partialmethod(MemoriesPlace._show_saved, _digit))
 
 
 def _quiet(_: GhostieError) -> None:

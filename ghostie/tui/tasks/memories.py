@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ghostie.memory import Record, Version
     from ghostie.tui.desk import Desk
     from ghostie.vault import Vault
+    from ghostie.vault.query import Term
     from ghostie.vault.row import Entry
 
 EXCERPT = 400
@@ -128,8 +129,60 @@ def _last(vault: Vault, entry: Entry) -> Version:
 
 
 @task
+def terms(desk: Desk, query: str) -> dict[str, Any]:
+    """Return the conditions that a filter can be put together from, those that *query* has first. Raises BadFilter.
+
+    Each has its spelling, whether it is on, and for how many memories it holds where that is known.
+    """
+    from ghostie.vault.query import Term, parse
+
+    asked = parse(query)
+    on = [term.spelt() for term in asked.terms]
+    standing = _standing(desk.fresh())
+    found: dict[str, int | None] = {
+        "status:inbox": standing["inbox"],
+        "is:conflict": standing["conflicts"],
+        "is:deleted": standing["removed"],
+        **dict.fromkeys(("status:active", "status:archived", "is:local", "since:1d", "since:7d", "since:30d")),
+    }
+    for key, name in (("cat", "categories"), ("tag", "tags"), ("device", "devices"), ("kind", "kinds")):
+        found.update({Term(key, word).spelt(): count for word, count in _counts(desk)[name].most_common(IN_USE)})
+    listed = [*on, *(spelt for spelt in found if spelt not in on)]
+    return {
+        "query": asked.spelt(),
+        "terms": [{"spelt": spelt, "on": spelt in on, "count": found.get(spelt)} for spelt in listed],
+    }
+
+
+@task
+def toggled(desk: Desk, query: str, term: str) -> dict[str, Any]:
+    """Return what `terms` does for *query* with *term* put in or, where it is in, taken out.
+
+    Of what a memory has only one of, the new one takes the old one's place.
+    """
+    from ghostie.vault.query import Query, parse
+
+    asked, (given,) = parse(query), parse(term).terms
+    kept = tuple(each for each in asked.terms if each != given)
+    if len(kept) == len(asked.terms):
+        several = given.key == "tag"
+        same = (each for each in asked.terms if several or each.key != given.key or _other(each, given))
+        kept = (*same, given)
+    return terms(desk, Query(kept, asked.words).spelt())
+
+
+def _other(one: Term, other: Term) -> bool:
+    """Tell whether two conditions of one key can stand together: is:local and is:conflict, and what is left out."""
+    return one.negated or (one.key == "is" and one.value != other.value)
+
+
+@task
 def in_use(desk: Desk) -> dict[str, list[str]]:
     """Return the categories, tags, devices and kinds that are in use, the commonest first."""
+    return {name: [word for word, _ in counted.most_common(IN_USE)] for name, counted in _counts(desk).items()}
+
+
+def _counts(desk: Desk) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("categories", "tags", "devices", "kinds")}
     for entry in desk.fresh().index.entries():
         row = entry.row
@@ -139,7 +192,7 @@ def in_use(desk: Desk) -> dict[str, list[str]]:
         for name, field in (("categories", "category"), ("devices", "device_id"), ("kinds", "kind")):
             if value := row.get(field):
                 counts[name][value] += 1
-    return {name: [word for word, _ in counted.most_common(IN_USE)] for name, counted in counts.items()}
+    return counts
 
 
 # -- changes ---------------------------------------------------------------------------------------------------------

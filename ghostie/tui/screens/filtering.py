@@ -1,0 +1,94 @@
+"""The filter, put together from what there is: each row is a condition, Enter puts it in or takes it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ghostie.tui import words
+from ghostie.tui.fields import Line
+from ghostie.tui.place import Place
+from ghostie.tui.rows import Row, Rows
+from ghostie.tui.words import Piece
+
+
+class FilterPlace(Place):
+    """Dismissed with the query that was put together, or with None."""
+
+    NAME = "filter"
+
+    def __init__(self, query: str) -> None:
+        super().__init__()
+        self._wanted = query
+        self._terms: list[Mapping[str, Any]] = []
+
+    def heading(self) -> str:
+        return f"Filter · {self.query_words or 'everything'}"
+
+    @property
+    def query_words(self) -> str:
+        return self._wanted
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical():
+            yield Line(label="find a condition")
+            yield Rows(self._paint, empty="…")
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one(Rows)
+
+    def opened(self) -> None:
+        self.query_one(Input).focus()
+        self.ask("memories.terms", self._got, query=self._wanted)
+
+    def _got(self, found: Mapping[str, Any]) -> None:
+        self._wanted = found["query"]
+        self._terms = found["terms"]
+        self._narrow()
+        self.repaint()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        message.stop()
+        self._narrow()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.do_toggle()
+
+    def _narrow(self) -> None:
+        typed = self.query_one(Input).value.casefold().split()
+        found = [term for term in self._terms if all(word in term["spelt"].casefold() for word in typed)]
+        self.rows.empty = "no condition is like that"
+        self.rows.show([term["spelt"] for term in found])
+        self.rows.fill(found, name="spelt")
+
+    def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
+        styled = self.ghostie.painted
+        box = "[x] " if row["on"] else "[ ] "
+        count = f"{row['count']:,}" if row["count"] is not None else ""
+        said = words.line(row["spelt"], width - len(box) - len(count) - 2)
+        return [[(box, styled["strong"] if row["on"] else None), (said, None), (f"  {count}", styled["dim"])]]
+
+    def on_rows_opened(self, message: Rows.Opened) -> None:
+        self.do_toggle()
+
+    def do_toggle(self) -> None:
+        if self.rows.current is not None:
+            self.ask("memories.toggled", self._got, query=self._wanted, term=self.rows.current)
+
+    def do_down(self) -> None:
+        self.rows.do_down()
+
+    def do_up(self) -> None:
+        self.rows.do_up()
+
+    def do_show(self) -> None:
+        self.dismiss(self._wanted)
+
+    def do_back(self) -> None:
+        self.dismiss(None)
