@@ -47,6 +47,7 @@ class GhostieApp(App[None]):
         self.standing: dict[str, int | None] = {}
         self.fault: BaseException | None = None
         self.locked = False
+        self.ending = False
         self.cursor: str | None = None  # the id of the memory that one stood on: it is found again after a lock
         self._touched = _now()
         self._long: set[Keeper] = set()
@@ -127,6 +128,10 @@ class GhostieApp(App[None]):
         else:
             self.exit()
 
+    async def _shutdown(self) -> None:
+        self.ending = True
+        await super()._shutdown()
+
     def do_leave(self) -> None:
         if len(self.screen_stack) > 2:
             self.place.do_back()
@@ -200,11 +205,11 @@ class GhostieApp(App[None]):
             def over(result: Any, deliver: Then) -> None:
                 self._long.discard(keeper)
                 self._let_go(keeper)
-                if not place._gone:
+                if place.alive:
                     deliver(result)
 
             def say(value: Any) -> None:
-                if progress is not None and not place._gone:
+                if progress is not None and place.alive:
                     progress(value)
 
             long.asked = keeper.ask(

@@ -103,6 +103,11 @@ class Place(Screen[Any]):
         return app
 
     @property
+    def alive(self) -> bool:
+        """Whether its widgets are there: what comes later than that comes to nobody."""
+        return self._ready and not self._gone and not self.ghostie.ending
+
+    @property
     def narrow(self) -> bool:
         return 0 <= self.size.width < NARROW
 
@@ -125,11 +130,11 @@ class Place(Screen[Any]):
         self.call_after_refresh(self._first)
 
     def _first(self) -> None:
-        if self._gone:
+        if self._gone or self.ghostie.ending:
             return
+        self._ready = True
         self.resized()
         self.opened()
-        self._ready = True
         held, self._held = self._held, []
         for event in held:
             if self.app.screen is not self:
@@ -148,7 +153,11 @@ class Place(Screen[Any]):
         self.resumed()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.resized)
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        if self.alive:
+            self.resized()
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
@@ -284,7 +293,7 @@ class Place(Screen[Any]):
             newer = self._latest.pop(latest) if latest is not None and latest in self._latest else None
             if newer is not None and newer.waiting is not None:
                 self._start(newer.waiting, None, latest)
-            elif not self._gone:
+            elif self.alive:
                 deliver(result)
 
         asked = self.ghostie.ask(

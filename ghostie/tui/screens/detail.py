@@ -38,7 +38,8 @@ class DetailPlace(Changing, Place):
         self.load()
 
     def changed(self) -> None:
-        self.load()
+        if self.alive:
+            self.load()
 
     def load(self) -> None:
         self.ask("memories.memory", self._got, latest="memory", id=self.memory_id)

@@ -97,7 +97,7 @@ class MemoriesPlace(Changing, Place):
             self.ghostie.cursor = self.rows.current
 
     def changed(self) -> None:
-        if not self.ghostie.locked:
+        if self.alive and not self.ghostie.locked:
             self.load()
 
     def load(self, *, top: bool = False) -> None:
@@ -135,6 +135,8 @@ class MemoriesPlace(Changing, Place):
         self.ask("memories.rows", message.rows.fill, ids=message.names)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
+        if not self.alive:
+            return
         if message.name is not None:
             self.ghostie.cursor = message.name
         self._look()
