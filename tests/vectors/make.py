@@ -39,6 +39,7 @@ CODES = (
     "SYNC_STATE",
     "CONFLICT",
     "LOG",
+    "FILTERS",
 )
 CONTEXT = (b"k3v9q2m7a4b5c6d7e2f3g4h5i6.00112233445566778899aabbccddeeff",)
 TEXT = b'{"content":"the NAS answers on 10.0.0.7"}'
