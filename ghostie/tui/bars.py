@@ -87,6 +87,9 @@ class Bar(Painted):
         super().__init__()
         self._spots: list[tuple[int, int, Action]] = []
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 2 if self.place.narrow and not self.place.low else 1
+
     def render_line(self, y: int) -> Strip:
         return self._buttons(y) if self.place.narrow else self._footer()
 

@@ -75,7 +75,7 @@ class Page(ScrollView):
         if more is not None and height < to:
             height = max(height, self.virtual_size.height)  # the place that one is at stays where it is meanwhile
             self.set_timer(BREATH, lambda: self._grow(to))
-        self.virtual_size = Size(self._width, height)
+        self.virtual_size = Size(0, height)
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:

@@ -10,6 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from ghostie.errors import GhostieError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NARROW = 60
 WIDE = 100
 LOW = 20
+SOON = 0.12
 
 
 _Wanted = tuple[str, Then, Failed | None, dict[str, Any]]
@@ -44,7 +46,8 @@ class Place(Screen[Any]):
     LOCKED: ClassVar[bool] = False  # whether it works while the vault is locked
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-mid"), (WIDE, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-tall")]  # noqa: RUF012
+    # low or not is no class: each time a phone's keyboard comes or goes, everything would be styled once more
+    VERTICAL_BREAKPOINTS = []  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +56,7 @@ class Place(Screen[Any]):
         self._gone = False
         self._ready = False
         self._held: list[events.Key] = []
+        self._soon: Timer | None = None
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -217,7 +221,10 @@ class Place(Screen[Any]):
         doer = self._doer(action)
         if doer is not None:
             doer()
-            self.repaint()
+            if action.where in (LIST, PAGE):
+                self.repaint_soon()
+            else:
+                self.repaint()
 
     def _doer(self, action: Action) -> Callable[[], None] | None:
         """Return what carries *action* out: this place's method, its pane's, or the application's."""
@@ -248,8 +255,18 @@ class Place(Screen[Any]):
 
     def repaint(self) -> None:
         """Paint header and action bar again: counts or what can be done may have changed."""
+        if self._soon is not None:
+            self._soon.stop()
+            self._soon = None
         for bar in self.query(Head), self.query(Bar):
             bar.refresh()
+
+    def repaint_soon(self) -> None:
+        """Paint them when the keys have stopped for a moment: they may wait, the list may not."""
+        if self._soon is not None:
+            self._soon.reset()
+        else:
+            self._soon = self.set_timer(SOON, self.repaint)
 
     def recolour(self) -> None:
         """Paint everything again: the colours are others."""

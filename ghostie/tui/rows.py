@@ -238,7 +238,8 @@ class Rows(ScrollView):
     # -- painting ----------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        self.set_lines(self.lines)
+        self._reveal()
+        self._want()
 
     def set_lines(self, lines: int) -> None:
         """Make rows so many lines high."""
@@ -250,7 +251,8 @@ class Rows(ScrollView):
         self.refresh()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(self.names)) * self.lines)
+        # of no width: a width that followed the widget's would lay everything out once more at each resize
+        self.virtual_size = Size(0, max(1, len(self.names)) * self.lines)
 
     def _seen(self) -> int:
         """Return how many rows fit."""
@@ -272,14 +274,18 @@ class Rows(ScrollView):
             self._want()
 
     def _want(self) -> None:
-        """Ask for what is seen and the page before and after it, where it is not there."""
+        """Ask for rows where those that are seen, or soon may be, are not there: then for some pages at once."""
         seen = self._seen()
         first = self.scroll_offset.y // self.lines
-        near = self.names[max(0, first - seen) : first + 2 * seen + 1]
-        names = [name for name in near if (name not in self._rows or name in self._stale) and name not in self._asked]
-        if names:
+        if self._missing(first - seen // 2, first + seen + seen // 2 + 1):
+            names = self._missing(first - 2 * seen, first + 3 * seen)
             self._asked.update(names)
             self.post_message(self.Wanted(self, names))
+
+    def _missing(self, first: int, last: int) -> list[str]:
+        """Return the names from *first* to *last* whose rows are not there and not asked for."""
+        near = self.names[max(first, 0) : max(last, 0)]
+        return [name for name in near if (name not in self._rows or name in self._stale) and name not in self._asked]
 
     def _refresh_row(self, at: int) -> None:
         top = at * self.lines - self.scroll_offset.y

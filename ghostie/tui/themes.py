@@ -92,9 +92,8 @@ def _styles(theme: Theme) -> dict[str, Style]:
 
 CSS: Final = """
 Screen { background: $background; color: $foreground; layers: base over; }
-Head, Bar { height: 1; width: 100%; }
-.-narrow Bar { height: 2; }
-.-low Bar { height: 1; }
+Head { height: 1; width: 100%; }
+Bar { height: auto; width: 100%; }
 Tell { height: auto; max-height: 4; width: 100%; display: none; }
 Tell.-on { display: block; }
 #body { height: 1fr; width: 100%; }

@@ -24,7 +24,7 @@ from .house import House, Screen
 # what a phone's keyboard sends with Termux's default extra keys: ESC - HOME UP END PGUP TAB CTRL ARROWS PGDN
 KEYS = re.compile(
     r"[a-zA-Z0-9]|ctrl\+[a-z]|shift\+tab|tab|enter|escape|space|up|down|left|right|home|end|pageup|pagedown|backspace"
-    r"|question_mark|colon|slash|left_square_bracket|right_square_bracket|full_stop|comma|minus|plus|equals_sign"
+    r"|question_mark|colon|slash|left_square_bracket|right_square_bracket|full_stop|comma|minus|plus|equals_sign|at"
 )
 
 

@@ -85,9 +85,9 @@ class Changing(Ways):
 
         if (changes := in_editor(self, found)) is not None:
             memory_id = found["row"]["id"]
-            self.ask("memories.edit", self._edited, id=memory_id, changes=changes, base=found["hash"])
+            self.ask("memories.edit", self._edited_there, id=memory_id, changes=changes, base=found["hash"])
 
-    def _edited(self, _: Any) -> None:
+    def _edited_there(self, _: Any) -> None:
         self.done("saved · u takes it back")
 
     def do_category(self) -> None:

@@ -37,7 +37,7 @@ class MemoriesPlace(Changing, Place):
         self._listed = False
         self._pane = LIST
         self._found: Mapping[str, Any] | None = None
-        self._soon: Timer | None = None
+        self._typed: Timer | None = None
         self._saved: Mapping[str, str] = {}
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class MemoriesPlace(Changing, Place):
         if message.name is not None:
             self.ghostie.cursor = message.name
         self._look()
-        self.repaint()
+        self.repaint_soon()
 
     def on_rows_opened(self, message: Rows.Opened) -> None:
         if not self.wide:
@@ -189,13 +189,13 @@ class MemoriesPlace(Changing, Place):
         self.set_focus(self.field)
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        if self._soon is not None:
-            self._soon.stop()
-        self._soon = self.set_timer(DEBOUNCE, lambda: self.find(message.value))
+        if self._typed is not None:
+            self._typed.stop()
+        self._typed = self.set_timer(DEBOUNCE, lambda: self.find(message.value))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        if self._soon is not None:
-            self._soon.stop()
+        if self._typed is not None:
+            self._typed.stop()
         self.find(message.value)
         self._leave_field()
 

@@ -138,11 +138,11 @@ def terms(desk: Desk, query: str) -> dict[str, Any]:
 
     asked = parse(query)
     on = [term.spelt() for term in asked.terms]
-    standing = _standing(desk.fresh())
+    counts = standing(desk.fresh())
     found: dict[str, int | None] = {
-        "status:inbox": standing["inbox"],
-        "is:conflict": standing["conflicts"],
-        "is:deleted": standing["removed"],
+        "status:inbox": counts["inbox"],
+        "is:conflict": counts["conflicts"],
+        "is:deleted": counts["removed"],
         **dict.fromkeys(("status:active", "status:archived", "is:local", "since:1d", "since:7d", "since:30d")),
     }
     for key, name in (("cat", "categories"), ("tag", "tags"), ("device", "devices"), ("kind", "kinds")):
