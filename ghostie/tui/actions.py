@@ -158,7 +158,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("difference.whole", ("w",), "whole", "difference", 80, "all that the newer one says"),
     Action("version.restore", ("R",), "restore", "version", 90, "bring this version back"),
     # the whole vault as of a moment
-    Action("past.moment", ("t", "at"), "moment", "past", 95, "as of a moment: 7d, 2025-06-28, 2025-06-28T14:30"),
+    Action("past.moment", ("t",), "moment", "past", 95, "as of a moment: 7d, 2025-06-28, 2025-06-28T14:30"),
     Action("past.change_back", ("left_square_bracket", "left"), "earlier", "past", 90, "to before the last change"),
     Action("past.change_on", ("right_square_bracket", "right"), "later", "past", 85, "to after the next change"),
     Action("past.day_back", ("comma",), "day back", "past", 40, "a day earlier"),

@@ -10,14 +10,13 @@ from textual.widget import Widget
 
 from ghostie import text
 from ghostie.errors import GhostieError, NoConflict
-from ghostie.tui import diffs, words
+from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.diffs import Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.words import Piece
-from ghostie.vault.vault import wall_clock
 
 SIDES: Final = ("mine", "theirs", "both", "base")
 KEYS: Final = {"mine": "1", "theirs": "2", "both": "3", "base": "0"}
@@ -216,7 +215,7 @@ class ConflictPlace(Place):
         """Return what stands over each side: the key, whose it is, and whether it was picked."""
         found = self._found
         assert found is not None
-        now = wall_clock()
+        now = facts.now()
         titles = {}
         for side in ("mine", "theirs", "base"):
             of = found[side]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from textual.widget import Widget
 
@@ -16,7 +16,8 @@ from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.words import Piece
-from ghostie.vault.vault import wall_clock
+
+ROOMY: Final = 66  # cells of a row from which on the date is told, not only the age
 
 
 class HistoryPlace(Place):
@@ -78,11 +79,12 @@ class HistoryPlace(Place):
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
         styled = self.ghostie.painted
         sign = "!" if row["damaged"] else "x" if row["deleted"] else "●" if row["head"] else " "
-        when = text.ago(row["at"], wall_clock()) if lines > 1 else facts.local(row["at"])
+        roomy = width >= ROOMY
+        when = facts.local(row["at"]) if roomy else text.ago(row["at"], facts.now())
         head: list[Piece] = [
             (f"{sign} ", styled["bad"] if sign == "!" else styled["good"]),
             (f"{row['number']:>3}  ", styled["name"]),
-            (f"{when:>6}  " if lines > 1 else f"{when:<19}  ", styled["dim"]),
+            (f"{when:<19}  " if roomy else f"{when:>6}  ", styled["dim"]),
         ]
         did = what(row)
         left = width - 7 - len(head[-1][0])
@@ -140,7 +142,7 @@ class HistoryPlace(Place):
         )
 
     def _not_seen(self, error: GhostieError) -> None:
-        self.page.show([[(words.line(str(error), self.page.size.width - 2), self.ghostie.painted["bad"])]], "")
+        self.page.show([[("! ", self.ghostie.painted["bad"])]], f"{error}\n\n{error.way_out() or ''}")
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
@@ -247,7 +249,7 @@ class VersionPlace(Place):
         self._row = row
 
     def heading(self) -> str:
-        return f"Version {self._version['number']} · {text.ago(self._version['at'], wall_clock())} · as it was"
+        return f"Version {self._version['number']} · {text.ago(self._version['at'], facts.now())} · as it was"
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -264,7 +266,7 @@ class VersionPlace(Place):
         found = {"row": row, "record": record, "versions": 1}
 
         def make(width: int) -> Iterator[Line]:
-            yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=wall_clock())
+            yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
             yield from diffs.plain(record["content"], width)
 
         self.query_one(Page).flow(make)
@@ -284,6 +286,8 @@ def what(row: Row) -> str:
         return "removed"
     if row["first"]:
         return "made"
+    if row["changed"] is None:
+        return "the version before it is not here"
     changed = ", ".join(row["changed"])
     return f"joined two sides: {changed}" if row["merge"] else changed or "the same again"
 
@@ -309,7 +313,7 @@ def difference(
     pair: tuple[Row | None, Row], changes: Sequence[Mapping[str, Any]], width: int, styled: Mapping[str, Any]
 ) -> Iterator[Line]:
     """Yield what changed from one version to the other, and whose they are."""
-    now = wall_clock()
+    now = facts.now()
     for sign, version in (("-", pair[0]), ("+", pair[1])):
         if version is not None:
             who = f" · {version['device']}" if version["device"] else ""

@@ -19,7 +19,6 @@ from ghostie.tui.pages import Page
 from ghostie.tui.place import Long, Place
 from ghostie.tui.rows import Ids, Row
 from ghostie.tui.screens.changing import Changing
-from ghostie.vault.vault import wall_clock
 
 NEAR: Final = 2  # memories that are fetched before they are come to
 ELSEWHERE: Final = "taken care of elsewhere"
@@ -38,7 +37,7 @@ class InboxPlace(Changing, Place):
         self._listed = False
         self._done: dict[str, str] = {}  # id → what was done with it
         self._under_way: set[str] = set()
-        self._edited: set[str] = set()
+        self._touched_up: set[str] = set()
         self._texts: dict[str, Mapping[str, Any]] = {}
         self._asked_for: set[str] = set()
         self._alike: dict[str, list[list[Any]]] = {}
@@ -191,7 +190,7 @@ class InboxPlace(Changing, Place):
             yield from diffs.plain(said, width)
         yield []
         yield [("─" * min(width, 20), self.ghostie.painted["dim"])]
-        yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=wall_clock())
+        yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
 
     def _end(self, width: int) -> Iterator[Line]:
         styled = self.ghostie.painted
@@ -208,8 +207,8 @@ class InboxPlace(Changing, Place):
         for what in (*DID, ELSEWHERE):
             if counts[what]:
                 yield [(f"{counts[what]:>6,}  ", styled["name"]), (what, None)]
-        if self._edited:
-            yield [(f"{len(self._edited):>6,}  ", styled["name"]), ("edited", None)]
+        if self._touched_up:
+            yield [(f"{len(self._touched_up):>6,}  ", styled["name"]), ("edited", None)]
         if left:
             yield [(f"{len(left):>6,}  ", styled["name"]), ("skipped, still in the inbox", None)]
         yield []
@@ -376,7 +375,7 @@ class InboxPlace(Changing, Place):
     def done(self, said: str) -> None:
         """It was edited, and waits still."""
         if self.current is not None:
-            self._edited.add(self.current)
+            self._touched_up.add(self.current)
             self._texts.pop(self.current, None)
         self._show(top=False)
         self.tell(said)
@@ -441,7 +440,7 @@ def _brief(found: Mapping[str, Any], width: int, styled: Mapping[str, Any]) -> I
     tags = " ".join(f"#{tag}" for tag in row["tags"])
     state = {"inbox": "in the inbox", "archived": "archived", "active": "kept"}.get(row["status"], row["status"])
     source = " ".join(str(value) for value in (record["source"].get("tool"), row["device"]) if value)
-    first = " · ".join(part for part in (text.ago(row["at"], wall_clock()), state, source) if part)
+    first = " · ".join(part for part in (text.ago(row["at"], facts.now()), state, source) if part)
     yield [(f"{facts.mark(row)} ", styled["warn"]), (words.line(first, width - 2), styled["dim"])]
     if row["category"] or tags:
         named = words.line(row["category"], width // 2)

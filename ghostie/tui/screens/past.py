@@ -19,7 +19,6 @@ from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
 from ghostie.tui.words import Piece
-from ghostie.vault.vault import wall_clock
 
 DAY: Final = 86_400_000
 SINCE: Final = {"same": " ", "changed": "~", "removed": "x"}
@@ -59,7 +58,7 @@ class PastPlace(Place):
     @property
     def moment(self) -> int:
         """The moment that is looked at, in Unix ms."""
-        return int(self._counts["at"]) if self._counts is not None else wall_clock()
+        return int(self._counts["at"]) if self._counts is not None else facts.now()
 
     def heading(self) -> str:
         if self._counts is None:
@@ -186,12 +185,12 @@ class PastPlace(Place):
         self.page.flow(lambda width: as_it_was(found, width, self.ghostie.painted, moment))
 
     def _not_looked(self, error: GhostieError) -> None:
-        self.page.show([[(words.line(str(error), self.page.size.width - 2), self.ghostie.painted["bad"])]], "")
+        self.page.show([[("! ", self.ghostie.painted["bad"])]], f"{error}\n\n{error.way_out() or ''}")
 
     # -- through time ------------------------------------------------------------------------------------------------
 
     def go(self, at: int | None) -> None:
-        self.at = at if at is not None and at < wall_clock() else None
+        self.at = at if at is not None and at < facts.now() else None
         self.load()
 
     def do_moment(self) -> None:

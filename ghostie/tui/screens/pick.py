@@ -16,7 +16,6 @@ from ghostie.tui.actions import Action
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
 from ghostie.tui.words import Piece
-from ghostie.vault.vault import wall_clock
 
 DEBOUNCE = 0.06
 
@@ -84,7 +83,7 @@ class PickPlace(Place):
         self.do_take()
 
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
-        return facts.row_lines(row, width, lines, styled=self.ghostie.painted, now=wall_clock())
+        return facts.row_lines(row, width, lines, styled=self.ghostie.painted, now=facts.now())
 
     def do_down(self) -> None:
         self.rows.do_down()

@@ -20,7 +20,7 @@ EXCERPT = 400
 def versions(desk: Desk, id: str) -> dict[str, Any]:
     """Return the memory's row and all its versions, newest first: who made each, when, and in which fields.
 
-    "changed" holds against the version before it; a version that does not open says so by "damaged".
+    "changed" holds against the version before it, None where that is not here; one that does not open is "damaged".
     """
     from ghostie.errors import Damaged
     from ghostie.vault.differences import differences
@@ -34,7 +34,7 @@ def versions(desk: Desk, id: str) -> dict[str, Any]:
     for row in ordered:
         version = opened.get(entry.stem(row["hash"]))
         parents = [digest for digest in row.get("parents", ()) if digest in entry.versions]
-        changed: list[str] = []
+        changed: list[str] | None = None
         if version is not None and not isinstance(version, Damaged) and parents:
             before = opened.get(entry.stem(parents[0]))
             if before is not None and not isinstance(before, Damaged):
