@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import BinaryIO
 from typing import Any
 
 from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
@@ -304,7 +303,7 @@ def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
     """Return what the person's own *path* holds: links are followed and pipes read. Raises CannotRead."""
     try:
         with open(path, "rb") as source:
-            content = up_to(source, limit + 1)
+            content = up_to(source.read, limit + 1)
     except OSError as error:
         raise CannotRead(path=path, why=_why(error)) from error
     if len(content) > limit:
@@ -312,10 +311,10 @@ def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
     return content
 
 
-def up_to(source: BinaryIO, size: int) -> bytes:
-    """Return what *source* gives, at most *size* bytes; room is taken for what comes, not for what might."""
+def up_to(read: Callable[[int], bytes], size: int) -> bytes:
+    """Return what *read* gives, at most *size* bytes; room is taken for what comes, not for what might."""
     chunks: list[bytes] = []
-    while size > 0 and (chunk := source.read(min(size, 1 << 20))):
+    while size > 0 and (chunk := read(min(size, 1 << 20))):
         size -= len(chunk)
         chunks.append(chunk)
     return b"".join(chunks)

@@ -105,7 +105,7 @@ def _read_file(path: Path) -> Iterator[Found]:
 def _gunzipped(path: Path, raw: bytes) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
-            content = files.up_to(packed, MAX_FILE + 1)
+            content = files.up_to(packed.read, MAX_FILE + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise CannotRead(path=path, why="it is not whole gzip data") from error
     if len(content) > MAX_FILE:
