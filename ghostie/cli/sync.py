@@ -408,11 +408,7 @@ def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
 
     def by_hand(found: Conflict) -> str:
         content = edited(found.marked())
-        if any(line.startswith(("<<<<<<< mine", ">>>>>>> theirs")) for line in content.splitlines()):
-            raise UsageError("the markers are still in the text; nothing was changed")
-        if not content.strip():
-            raise UsageError("the content would be empty; nothing was changed")
-        return content
+        return conflicts.by_hand(content)
 
     ids = [conflicts.resolve(vault, prefix, args.keep, edited=by_hand)[0].id for prefix in prefixes]
     left = conflicts.open_conflicts(vault)

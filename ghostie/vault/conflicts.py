@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Purpose, seal
-from ghostie.errors import AnotherSide, Damaged, NoConflict
+from ghostie.errors import AnotherSide, Damaged, NoConflict, UsageError
 from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, normal, said
 from ghostie.paths import VERSION_SUFFIX
 from ghostie.vault import merge
@@ -84,6 +84,15 @@ def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
     return any(
         known[digest].sync.get("device", known[digest].record.get("device_id")) == vault.device.name for digest in line
     )
+
+
+def by_hand(content: str) -> str:
+    """Return *content*, which a person made of `Conflict.marked`. Raises UsageError where they are not done with it."""
+    if any(line.startswith(("<<<<<<< mine", ">>>>>>> theirs")) for line in content.splitlines()):
+        raise UsageError("the markers are still in the text; nothing was changed")
+    if not content.strip():
+        raise UsageError("the content would be empty; nothing was changed")
+    return content
 
 
 def merged(vault: Vault, entry: Entry, conflict: Conflict) -> Record:

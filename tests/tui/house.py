@@ -127,15 +127,22 @@ class House:
         return [self.vault.add(content, **fields).id for content in contents]
 
     def conflict(
-        self, base: str, mine: str, theirs: str, other: Mapping[str, object] | None = None, **fields: Any
+        self,
+        base: str,
+        mine: str,
+        theirs: str,
+        there: Mapping[str, Any] | None = None,
+        here: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> str:
-        """Add a memory that was changed here and on a phone, there with *other* fields too; return its id."""
+        """Add a memory that was changed here and on a phone, in other fields too where these are given; return its id."""
         first = made(new_id(), content=base, at=self.clock(), **fields)
         self.vault.take_in([first], "pull")
-        here = self.vault.edit(first.id, {"content": mine})
-        theirs_too = {**fields, **(other or {})}
-        there = made(first.id, [first], content=theirs, device="phone", at=here.modified + 5, **theirs_too)
-        self.vault.take_in([there], "pull")
+        ours = self.vault.edit(first.id, {"content": mine, **(here or {})})
+        other = {**fields, **(there or {})}
+        self.vault.take_in(
+            [made(first.id, [first], content=theirs, device="phone", at=ours.modified + 5, **other)], "pull"
+        )
         return first.id
 
     def bring(self, count: int, **fields: Any) -> None:

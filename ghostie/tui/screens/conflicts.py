@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rich.style import Style
@@ -60,7 +60,7 @@ class ConflictsPlace(Place):
 
     def _got(self, found: Mapping[str, Any]) -> None:
         self._listed = True
-        self.rows.empty = "no conflicts: nothing was changed in two places at once"
+        self.rows.empty = "no conflicts: all sides are one"
         self.rows.show(found["ids"])
         self.ghostie.stand(found["standing"])
 
@@ -187,8 +187,9 @@ class ConflictPlace(Place):
         found, styled = self._found, self.ghostie.painted
         if found is None:
             return
-        yield [("! ", styled["bad"]), (words.line(found["row"]["text"], width - 2), styled["strong"])]
-        yield []
+        if not self.low:
+            yield [("! ", styled["bad"]), (words.line(found["row"]["text"], width - 2), styled["strong"])]
+            yield []
         wide = self.wide
         shown = self._fields if wide else self._fields[self._field : self._field + 1]
         for field in shown:
@@ -317,7 +318,7 @@ class ConflictPlace(Place):
         if name == "pick_base":
             return self._found["base"] is not None
         if name in ("edit", "editor"):
-            return self._on == "content"
+            return any(field["name"] == "content" for field in self._fields)
         if name == "other":
             return int(self._found["others"]) > 1
         return True
@@ -431,6 +432,31 @@ class ConflictPlace(Place):
         self.load()
 
     # -- by hand -----------------------------------------------------------------------------------------------------
+
+    def do_edit(self) -> None:
+        self._begun(self._write)
+
+    def do_editor(self) -> None:
+        self._begun(self._in_editor)
+
+    def _begun(self, then: Callable[[str], None]) -> None:
+        """Get what the editor begins with: both sides between markers, or what was written before."""
+        pick = self._picks.get("content", {})
+        if "said" in pick:
+            then(pick["said"])
+        else:
+            self.ask("conflicts.marked", then, id=self.memory_id)
+
+    def _write(self, content: str) -> None:
+        from ghostie.tui.screens.settling import SettlingPlace
+
+        self.app.push_screen(SettlingPlace(content), lambda said: self._said(said) if said is not None else None)
+
+    def _in_editor(self, content: str) -> None:
+        from ghostie.tui.screens.writing import in_editor
+
+        if (changes := in_editor(self, {"record": {"content": content}})) is not None:
+            self.ask("conflicts.check", self._said, content=changes["content"])
 
     def _said(self, content: str) -> None:
         self._field = next(at for at, field in enumerate(self._fields) if field["name"] == "content")

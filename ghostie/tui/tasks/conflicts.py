@@ -128,6 +128,14 @@ def marked(desk: Desk, id: str) -> str:
 
 
 @task
+def check(desk: Desk, content: str) -> str:
+    """Return what a person made of `marked`. Raises UsageError where they are not done with it."""
+    from ghostie.vault import conflicts
+
+    return conflicts.by_hand(content)
+
+
+@task
 def settle(desk: Desk, id: str, picks: dict[str, dict[str, Any]], seen: list[str], other: int = 0) -> dict[str, Any]:
     """Settle a conflict field by field; all else is merged. Return its row and how many conflicts are left.
 
