@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import secrets
@@ -204,11 +205,24 @@ def scheduled(args: argparse.Namespace, out: Output) -> int:
         if before.failures and before.code == error.exit_code:
             return error.exit_code
         raise
+    _tell_the_phone(moved.conflicts)
     if moved.alarm:
         if before.code != ALARM:
             out.warn(f"alarm: {moved.alarm}")
         return ALARM
     return 0
+
+
+def _tell_the_phone(conflicts: int) -> None:
+    """Show on a phone's screen what waits for a person; a phone that does not answer is no failure of a sync."""
+    from ghostie import termux
+
+    if termux.here():
+        from ghostie.cli.phone import tell
+        from ghostie.errors import ApiSilent
+
+        with contextlib.suppress(ApiSilent):
+            tell(conflicts)
 
 
 def _sync(args: argparse.Namespace, moved: Moved) -> None:
