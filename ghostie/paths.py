@@ -59,6 +59,11 @@ class Layout:
         return self.home / "filters.enc"
 
     @property
+    def first_run(self) -> Path:
+        """What of the first run is still to be asked."""
+        return self.home / "first_run.json"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ghostie.errors import Brake
 from ghostie.sync import compaction, slots
-from ghostie.sync.intake import RETIRED, check_self, fetch, removals, retired
+from ghostie.sync.intake import RETIRED, check_self, fetch, foreseen, removals, retired
 from ghostie.sync.link import Link
 from ghostie.sync.log import Alarm
 from ghostie.sync.outbox import Outbox
@@ -109,7 +109,8 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
             notices += (RETIRED,)
         if dry_run:
             fresh = sum(not link.vault.index.has(version) for version in fetched.versions)
-            return Pulled(TakenIn(), len(fetched.segments), fresh, gone, alarms, notices)
+            taken = foreseen(link, fetched.versions)
+            return Pulled(taken, len(fetched.segments), fresh, gone, alarms, notices)
         if not yes:
             _brake(link, gone)
         taken = link.vault.take_in(fetched.versions, "pull") if fetched.versions else TakenIn()

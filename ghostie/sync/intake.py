@@ -15,6 +15,7 @@ from ghostie.memory import Version
 from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import Alarm, WriterLog
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
+from ghostie.vault.vault import TakenIn
 
 RELISTINGS = 3
 REBORN = "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost"
@@ -199,6 +200,32 @@ def removals(link: Link, versions: Iterable[Version]) -> int:
         if not index.has(version):
             (gone if version.deleted else kept).add(version.id)
     return sum((entry := index.get(memory_id)) is not None and not entry.deleted for memory_id in gone - kept)
+
+
+def foreseen(link: Link, versions: Iterable[Version]) -> TakenIn:
+    """Return what would come of taking *versions* in; *conflicts* are all that were edited here, too, merged or not.
+
+    The index is loaded, and nothing is changed.
+    """
+    index = link.vault.index
+    fresh: dict[str, dict[str, Version]] = {}
+    for version in versions:
+        if not index.has(version):
+            fresh.setdefault(version.id, {})[version.hash] = version
+    kinds: dict[str, list[str]] = {name: [] for name in ("added", "changed", "removed", "conflicts")}
+    for memory_id, arrived in fresh.items():
+        entry = index.get(memory_id)
+        followed = {parent for version in arrived.values() for parent in version.parents}
+        heads = [each for each in arrived.values() if each.hash not in followed]
+        apart = [each for each in entry.heads if each not in followed] if entry is not None else []
+        if len(heads) + len(apart) > 1:
+            kinds["conflicts"].append(memory_id)
+        elif entry is None or entry.deleted:
+            kinds["added"] += [memory_id] if any(not each.deleted for each in heads) else []
+        else:
+            kinds["removed" if any(each.deleted for each in heads) else "changed"].append(memory_id)
+    added, changed, removed, conflicts = (tuple(ids) for ids in kinds.values())
+    return TakenIn(added=added, changed=changed, removed=removed, conflicts=conflicts)
 
 
 class _Reader:

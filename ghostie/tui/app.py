@@ -82,14 +82,16 @@ class GhostieApp(App[None]):
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_fault)
         if self.keeper is None:
-            from ghostie.tui.screens.welcome import WelcomePlace
+            from ghostie.tui.screens.beginning import BeginningPlace
 
-            self.push_screen(WelcomePlace())
+            self.begin()
+            self.push_screen(BeginningPlace())
         else:
             from ghostie.tui.screens.memories import MemoriesPlace
 
             self.push_screen(MemoriesPlace())
             self._listen(self.keeper)
+            self._finish_beginning()
         self.set_interval(WATCH, self._look_at_the_clock)
 
     def _loop_fault(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
@@ -266,12 +268,36 @@ class GhostieApp(App[None]):
 
     def unlocked(self) -> None:
         """Go on after the passphrase was right."""
+        self.begun()
+        self._finish_beginning()
+
+    # -- the first run -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start a keeper for a vault that is still to be made: as long as there is none, it counts as locked."""
+        self.locked = True
+        self.keeper = Keeper(self.opening, ask=True)
+        self._listen(self.keeper)
+
+    def begun(self) -> None:
+        """Show the vault, which is open now, instead of the place that opened or made it."""
         from ghostie.tui.screens.memories import MemoriesPlace
 
         self.locked = False
         self.touched()
         self.pop_screen()
         self.push_screen(MemoriesPlace())
+
+    def _finish_beginning(self) -> None:
+        """Go on with the first run, where it was left in the middle."""
+
+        def left(steps: list[str]) -> None:
+            from ghostie.tui.screens.beginning import BeginningPlace
+
+            if steps and not self.locked:
+                self.push_screen(BeginningPlace(left=tuple(steps)))
+
+        self.ask("beginning.left", {}, left, lambda error: None)
 
     # -- everywhere --------------------------------------------------------------------------------------------------
 
@@ -287,6 +313,24 @@ class GhostieApp(App[None]):
 
     def do_refresh(self) -> None:
         self.changed()
+
+    def do_sync(self) -> None:
+        from ghostie.tui.screens.sync import SyncPlace
+
+        self._go(SyncPlace)
+
+    def do_stats(self) -> None:
+        from ghostie.tui.screens.stats import StatsPlace
+
+        self._go(StatsPlace)
+
+    def _go(self, kind: type[Place]) -> None:
+        """Show the place of *kind*: the one that is open already, or a new one."""
+        if not any(isinstance(place, kind) for place in self.screen_stack):
+            self.push_screen(kind())
+            return
+        while not isinstance(self.screen, kind):
+            self.pop_screen()
 
     def do_undo(self) -> None:
         self._undo(redo=False)

@@ -113,6 +113,8 @@ class Bar(Painted):
         styled, width = self.styled, self.size.width
         keymap = self.ghostie.settings.keymap
         shown = [action for action in self.place.likely() if action.where != EVERYWHERE][:3]
+        if len(shown) < 3 and not self.place.typing:
+            shown.insert(0, keymap.get("everywhere.leave"))
         shown.append(keymap.get(MORE))
         tall = self.size.height > 1
         pieces: list[Piece] = []

@@ -44,6 +44,9 @@ class Desk:
     def __init__(self, channel: socket.socket, opening: Mapping[str, Any]) -> None:
         self.layout = Layout(Path(opening["home"]))
         self.debug = bool(opening["debug"])
+        # what a schedule may open the vault by when nobody is there
+        self.passphrase_file = Path(opening["file"]) if opening["file"] else None
+        self.passphrase_command: str | None = opening["environ"].get("GHOSTIE_PASSPHRASE_COMMAND")
         self._channel = channel
         self._vault: Vault | None = None
         self._loaded = False

@@ -1,0 +1,349 @@
+"""One question a page: a choice, a line, something secret, or something to read. What follows is the subclass's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from textual import events
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ghostie.errors import GhostieError
+from ghostie.tui import words
+from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.fields import Line
+from ghostie.tui.keeper import KeeperGone
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Long, Place
+from ghostie.tui.rows import Row, Rows
+from ghostie.tui.sheets import Sheet
+from ghostie.tui.words import Piece
+
+Kind = Literal["choice", "line", "secret", "twice", "code", "read"]
+LEAST: Final = 8
+ADVICE: Final = "at least 8 characters; four or more plain words are easy to keep and hard to guess"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer to choose: its value, its words, and what it means."""
+
+    value: str
+    words: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One page. Where *needed* is false, nothing is an answer, too; *lines* are shown as they are, for "read"."""
+
+    name: str
+    asked: str
+    says: str = ""
+    kind: Kind = "line"
+    default: str = ""
+    choices: tuple[Choice, ...] = ()
+    needed: bool = True
+    shown: Callable[[Sheet], None] | None = None
+
+
+class CodeLine(Line):
+    """A line that takes a code of several lines when it is pasted."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor("".join(event.text.split()))
+
+
+class AskingPlace(Place):
+    """A row of questions. A subclass puts the first one in `opened`, and the next in `take`."""
+
+    NAME = "asking"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[str, str] = {}
+        self._typed: dict[str, str] = {}  # what was answered in the open: it stands there again
+        self.question: Question | None = None
+        self._trail: list[Question] = []
+        self._busy = ""
+        self._long: Long | None = None
+
+    # -- for subclasses ----------------------------------------------------------------------------------------------
+
+    def take(self, name: str, value: str) -> None:
+        """Go on after the question *name* was answered."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Called for going back before the first question."""
+        self.ghostie.back()
+
+    def refused(self, error: GhostieError) -> None:
+        """Called when work failed: the question that it followed stays."""
+        self.failed(error)
+
+    def put(self, question: Question, *, fresh: bool = False) -> None:
+        """Ask *question* now; *fresh*: there is no way back to the one before."""
+        if fresh:
+            self._trail.clear()
+        elif self.question is not None:
+            self._trail.append(self.question)
+        self._ask(question)
+
+    def work(self, said: str, task: str, then: Callable[[Any], None], *, long: bool = False, **given: Any) -> None:
+        """Ask the keeper for *task*, and say meanwhile that something is being done."""
+        self._busy = said
+        self._show()
+
+        def done(answer: Any) -> None:
+            self._rest()
+            then(answer)
+
+        def failed(error: GhostieError) -> None:
+            self._rest()
+            if isinstance(error, KeeperGone) and self.ghostie.locked:
+                self.ghostie.begin()
+            self.refused(error)
+
+        if long:
+            self._long = self.ask_long(task, done, failed=failed, **given)
+        else:
+            self.ask(task, done, failed=failed, **given)
+
+    def _rest(self) -> None:
+        self._busy, self._long = "", None
+        self._show()
+        self.repaint()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical(id="asking"):
+            yield Page(id="says")
+            yield Line(id="first")
+            yield CodeLine(id="code")
+            yield Line(id="second", label="the same once more")
+            yield Page(id="note")
+            yield Rows(self._paint, id="choices")
+
+    def on_mount(self) -> None:
+        for widget in self._answer_widgets():
+            widget.display = False
+
+    def _answer_widgets(self) -> Sequence[Widget]:
+        return [self.query_one(name) for name in ("#first", "#code", "#second", "#note", "#choices")]
+
+    @property
+    def _field(self) -> Input:
+        return self.query_one("#code" if self.question and self.question.kind == "code" else "#first", Input)
+
+    @property
+    def _second(self) -> Input:
+        return self.query_one("#second", Input)
+
+    @property
+    def _rows(self) -> Rows:
+        return self.query_one("#choices", Rows)
+
+    @property
+    def _kind(self) -> str:
+        return self.question.kind if self.question is not None and not self._busy else "read"
+
+    def shared(self) -> tuple[str, ...]:
+        return {"choice": (LIST,), "read": (PAGE,)}.get(self._kind, ())
+
+    def pane(self, where: str) -> Rows | Page | None:
+        return self._rows if where == LIST else self.query_one("#says", Page)
+
+    def _ask(self, question: Question) -> None:
+        self.question = question
+        for field in self.query(Input):
+            field.value = ""
+            field.password = question.kind in ("secret", "twice")
+        kept = self._typed.get(question.name, question.default)
+        if question.kind in ("line", "code"):
+            self._field.value = kept
+            self._field.cursor_position = len(kept)
+        self._rows.fill([{"id": each.value, "choice": each} for each in question.choices])
+        self._rows.show([each.value for each in question.choices], top=True)
+        values = [each.value for each in question.choices]
+        if kept in values:
+            self._rows.go(values.index(kept))
+        self._show()
+        self.repaint()
+
+    def resized(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        """Lay out what there is to read and what there is to answer with."""
+        page, question, kind = self.query_one("#says", Page), self.question, self._kind
+        sheet = Sheet(min(self.size.width, 78), self.ghostie.painted)
+        if self._busy:
+            sheet.say(self._busy, sign="…")
+            sheet.say("esc stops it", "dim")
+        elif question is not None:
+            sheet.say(question.asked, "strong")
+            if question.says:
+                if not self.low:
+                    sheet.gap()
+                sheet.say(question.says)
+            if question.shown is not None:
+                question.shown(sheet)
+            if not self.low:
+                sheet.gap()
+        shown = {
+            "#first": kind in ("line", "secret", "twice"),
+            "#code": kind == "code",
+            "#second": kind == "twice",
+            "#note": kind == "twice" and not self.low,
+            "#choices": kind == "choice",
+        }
+        for name, wanted in shown.items():
+            self.query_one(name).display = wanted
+        room = max(self.size.height - (2 if self.low or not self.narrow else 3), 1)
+        taken = {"choice": 3, "twice": 2, "read": 0}.get(kind, 1)
+        page.styles.height = max(1, min(len(sheet.lines), room - taken)) if kind != "read" else "1fr"
+        self.query_one("#note").styles.height = 3
+        self._rows.set_lines(1 if self.low else 2)
+        page.show(sheet.lines, "", top=kind != "read")
+        if kind in ("choice", "read"):
+            self.set_focus(None)
+        elif self.focused is None or not self.focused.display:
+            self.set_focus(self._field)
+        self._strength()
+
+    def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
+        choice: Choice = row["choice"]
+        if lines == 1:
+            return [[(words.line(f"{choice.words}  {choice.more}", width), None)]]
+        return [
+            [(words.line(choice.words, width), self.ghostie.painted["strong"])],
+            [(words.line(choice.more, width), self.ghostie.painted["dim"])],
+        ]
+
+    # -- what is typed -----------------------------------------------------------------------------------------------
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        message.stop()
+        self._strength()
+
+    def _strength(self) -> None:
+        if self.question is None or self.question.kind != "twice":
+            return
+        sheet = Sheet(min(self.size.width, 78), self.ghostie.painted)
+        said, style = strength(self._field.value)
+        sheet.say(said, style)
+        if self._second.value:
+            same = self._second.value == self._field.value
+            sheet.say("the two are the same" if same else "the two are not the same yet", None if same else "warn")
+        self.query_one("#note", Page).show(sheet.lines, "")
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+
+    def on_rows_opened(self, message: Rows.Opened) -> None:
+        self.do_next()
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def can(self, action: Action) -> bool:
+        if action.where == LIST:
+            return action.name not in ("mark", "range", "mark_all")
+        if action.where == PAGE:
+            return action.name != "back"
+        if action.name == "show":
+            return self._kind in ("secret", "twice")
+        if action.name == "field":
+            return self._kind == "twice"
+        if action.name == "previous":
+            return bool(self._trail) and not self._busy
+        if action.name == "next":
+            return self.question is not None and not self._busy
+        return action.name not in ("sync", "stats", "later")
+
+    def do_show(self) -> None:
+        for field in (self._field, self._second):
+            field.password = not field.password
+
+    def do_field(self) -> None:
+        self.set_focus(self._second if self.focused is self._field else self._field)
+
+    def do_next(self) -> None:
+        question = self.question
+        if question is None or self._busy:
+            return
+        value = self._answer(question)
+        if value is None:
+            return
+        if question.kind != "read":
+            self.answers[question.name] = value
+        if question.kind in ("choice", "line", "code"):
+            self._typed[question.name] = value
+        for field in self.query(Input):
+            field.value = ""
+        self.take(question.name, value)
+
+    def _answer(self, question: Question) -> str | None:
+        """Return what was answered, or None after saying what is missing."""
+        if question.kind == "choice":
+            return self._rows.current
+        if question.kind == "read":
+            return ""
+        value = self._field.value if question.kind in ("secret", "twice") else self._field.value.strip()
+        if not value and question.needed:
+            self.tell("nothing was typed")
+            return None
+        if question.kind == "twice":
+            if len(value) < LEAST:
+                self.tell(f"a passphrase has {LEAST} characters at the least", bad=True)
+                return None
+            if self.focused is self._field and not self._second.value:
+                self.set_focus(self._second)
+                return None
+            if self._second.value != value:
+                self.tell("the two are not the same", bad=True)
+                return None
+        return value
+
+    def do_previous(self) -> None:
+        if self._trail:
+            self._ask(self._trail.pop())
+
+    def do_back(self) -> None:
+        if self._busy:
+            self.tell("stopping …")
+            if self._long is not None:
+                self._long.cancel()
+            elif self.ghostie.keeper is not None:
+                self.ghostie.keeper.interrupt()
+        elif self._trail:
+            self.do_previous()
+        else:
+            self.leave()
+
+    def on_unmount(self) -> None:
+        self.answers.clear()
+        self._typed.clear()
+        self.question = None
+        self._trail.clear()
+
+
+def strength(passphrase: str) -> tuple[str, str | None]:
+    """Return what is to be said of a passphrase while it is typed, and in which style."""
+    if not passphrase:
+        return ADVICE, "dim"
+    if len(passphrase) < LEAST:
+        return f"too short: {LEAST - len(passphrase)} more at the least", "warn"
+    if len(set(passphrase)) < 5:
+        return "weak: the same few characters again and again", "warn"
+    if len(passphrase.split()) >= 4 or len(passphrase) >= 20:
+        return "strong: nobody guesses this by trying", "good"
+    if len(passphrase) >= 14:
+        return "fair: one or two words more make it strong", None
+    return "weak: somebody who has the files could try it out; add words", "warn"

@@ -1,0 +1,542 @@
+"""Sync: where this device stands, what would move before it moves, and moving it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from textual.widget import Widget
+
+from ghostie import text
+from ghostie.errors import Brake, GhostieError
+from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.keeper import Cancelled
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Long, Place
+from ghostie.tui.screens.question import QuestionPlace
+from ghostie.tui.sheets import Sheet
+
+EVERY: Final = 3600
+SPANS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+BY: Final = {"systemd": "a systemd timer", "cron": "cron", "android": "an Android job"}
+WITH: Final = {
+    "file": "a file has the passphrase",
+    "keyring": "the desktop keyring has the passphrase",
+    "command": "a command gives the passphrase",
+    "unlock": "only while `ghostie unlock` holds the key",
+}
+# what an alarm means, and what a person can do
+ALARMS: Final = {
+    "rollback": "The store shows less than it once had. An old copy of it, or somebody with access, can do that.",
+    "own-rollback": "The store lost what this device sent. Repair sends it again.",
+    "gap": "Something in between is missing on the store. The device that wrote it can send it again.",
+    "unreadable": "An object was damaged, or put there by somebody who has no key.",
+    "foreign": "An object of another vault was put there.",
+}
+WHAT_TO_DO: Final = (
+    "Nothing of it was taken in; everything else was. If the store was restored from a copy, or a device is sure to"
+    " have it all, repair puts back what is known here. If you did neither, first look who has access to the store."
+)
+
+
+@dataclass
+class _Work:
+    """Something long that is under way."""
+
+    words: str
+    long: Long | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    first: int | None = None
+    stopping: bool = False
+
+    def heard(self, said: Mapping[str, Any]) -> None:
+        if said.get("doing") != self.said.get("doing"):
+            self.began, self.first = time.monotonic(), int(said.get("done", 0))
+        self.said = said
+
+    def rate(self) -> float:
+        """Return the bytes a second."""
+        done = int(self.said.get("done", 0)) - (self.first or 0)
+        spent = time.monotonic() - self.began
+        return done / spent if spent > 0.2 else 0.0
+
+
+class Working(Place):
+    """A place with something long under way now and then: it says how far that is, and stops it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: _Work | None = None
+
+    def show(self) -> None:
+        """Paint what there is to say, `progress` with it."""
+        raise NotImplementedError
+
+    def start(
+        self,
+        said: str,
+        task: str,
+        then: Callable[[Any], None],
+        *,
+        failed: Callable[[GhostieError], None] | None = None,
+        **given: Any,
+    ) -> None:
+        if self.under_way is not None:
+            return
+        work = self.under_way = _Work(said)
+
+        def ended(result: Any, deliver: Callable[[Any], None]) -> None:
+            self.under_way = None
+            deliver(result)
+            self.show()
+            self.repaint()
+
+        def heard(news: Mapping[str, Any]) -> None:
+            work.heard(news)
+            self.show()
+
+        work.long = self.ask_long(
+            task,
+            lambda answer: ended(answer, then),
+            failed=lambda error: ended(error, failed or self.failed),
+            progress=heard,
+            **given,
+        )
+        self.show()
+        self.repaint()
+
+    def progress(self, sheet: Sheet) -> None:
+        """Put down how far it is."""
+        work = self.under_way
+        if work is None:
+            return
+        sheet.say("stopping …" if work.stopping else work.words, "strong", sign="…")
+        said = work.said
+        if "pause" in said:
+            sheet.say(
+                f"{text.one_line(said['pause'])}: trying again in {said['seconds']:.0f} s,"
+                f" {text.plural(said['left'], 'try')} left",
+                "warn",
+                indent=2,
+            )
+        elif said.get("total"):
+            done, total = said["done"], said["total"]
+            sheet.lines.append(
+                [
+                    ("  ", None),
+                    (text.bar(done, total, min(sheet.width - 12, 40)), sheet.styled["name"]),
+                    (f" {100 * done // total} %", None),
+                ]
+            )
+            if said["bytes"]:
+                rate = f" · {text.size(int(work.rate()))}/s" if work.rate() else ""
+                sheet.say(f"{said['doing']} {text.size(done)} of {text.size(total)}{rate}", indent=2)
+            else:
+                sheet.say(f"{said['doing']} {done:,} of {total:,}", indent=2)
+        elif said.get("doing"):
+            sheet.say(str(said["doing"]), indent=2)
+
+    def do_stop(self) -> None:
+        if self.under_way is not None and self.under_way.long is not None:
+            self.under_way.stopping = True
+            self.under_way.long.cancel()
+            self.show()
+
+    def do_back(self) -> None:
+        if self.under_way is not None and not self.under_way.stopping:
+            self.do_stop()
+        else:
+            super().do_back()
+
+    def failed(self, error: GhostieError) -> None:
+        if isinstance(error, Cancelled):
+            self.tell("stopped; what was done until then is kept, and nothing is lost")
+        else:
+            super().failed(error)
+
+
+class SyncPlace(Working):
+    NAME = "sync"
+    TITLE_WORDS = "Sync"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: Mapping[str, Any] | None = None
+        self._automatic: Mapping[str, Any] | None = None
+        self._unscheduled = ""
+        self._outcome: list[tuple[str, str | None]] = []
+        self._problem: tuple[str, str] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        yield Page()
+
+    def shared(self) -> tuple[str, ...]:
+        return (PAGE,)
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self.show()
+        self.ask("sync.standing", self._first_look)
+
+    def _first_look(self, found: Mapping[str, Any]) -> None:
+        self._stands(found)
+        if found["store"] is not None:
+            self.ask_long("sync.automatic", self._scheduled, failed=self._not_scheduled)
+            self.do_look()
+
+    def _stands(self, found: Mapping[str, Any]) -> None:
+        self._found = found
+        self.ghostie.stand({"unsynced": found.get("ahead")})
+        if found.get("size") is not None:
+            self.ghostie.stand({"store_size": found["size"]})
+        self.show()
+        self.repaint()
+
+    def _scheduled(self, found: Mapping[str, Any]) -> None:
+        self._automatic, self._unscheduled = found, ""
+        self.show()
+
+    def _not_scheduled(self, error: GhostieError) -> None:
+        self._unscheduled = str(error)
+        self.show()
+
+    def changed(self) -> None:
+        if self.under_way is None and not self.ghostie.locked:
+            self.ask("sync.standing", self._again, latest="standing")
+
+    def _again(self, found: Mapping[str, Any]) -> None:
+        """Take in where this device stands now, and keep what the last look at the store showed."""
+        before = self._found or {}
+        if found["store"] is None or not before.get("looked"):
+            self._stands(found)
+            if found["store"] is not None and not before.get("store"):
+                self.do_look()
+        else:
+            kept = ("looked", "behind", "objects", "size", "incoming", "notices")
+            self._stands({**found, **{name: before[name] for name in kept if name in before}})
+
+    def resized(self) -> None:
+        self.show()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        page = self.query_one(Page)
+        sheet = Sheet(min(page.size.width, 100), self.ghostie.painted)
+        self.progress(sheet)
+        if self._outcome:
+            sheet.gap()
+            for said, style in self._outcome:
+                sheet.say(said, style)
+        if self._problem:
+            sheet.gap()
+            sheet.say(self._problem[0], "bad", sign="!")
+            sheet.say(self._problem[1], indent=2)
+        found = self._found
+        if found is None:
+            sheet.say("…", "dim")
+        elif found["store"] is None:
+            self._nowhere(sheet)
+        else:
+            self._alarms(sheet, found)
+            sheet.gap()
+            self._facts(sheet, found)
+            self._moves(sheet, found)
+            self._last(sheet, found)
+        page.show(sheet.lines, "", top=False)
+
+    def _nowhere(self, sheet: Sheet) -> None:
+        sheet.say("This vault is on this device only.", "strong")
+        sheet.gap()
+        sheet.say(
+            "A store is where your devices meet: a folder, a bucket, or gists. What goes there is sealed here first, so"
+            " that the store sees nothing but noise."
+        )
+        sheet.gap()
+        keymap = self.ghostie.settings.keymap
+        for name, said in (("setup", "choose a store"), ("join", "join by a code that another device shows")):
+            sheet.say(f"{keymap.shown(keymap.get(f'sync.{name}'))}  {said}")
+
+    def _alarms(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
+        if not found["alarms"]:
+            return
+        sheet.gap()
+        sheet.say(f"{text.plural(len(found['alarms']), 'alarm')}: the store is not as it should be", "bad", sign="!")
+        for alarm in found["alarms"]:
+            sheet.say(text.one_line(alarm["sentence"]), "bad", indent=2)
+            sheet.say(ALARMS.get(alarm["kind"], ""), indent=4)
+        sheet.say(f"{WHAT_TO_DO} {self._key('repair')} repairs, after it has said what it would do.", indent=2)
+
+    def _facts(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
+        now, store = found["now"], found["store"]
+        sheet.fact("store", f"{store['backend']} {store['place']}".strip())
+        ahead = f"{text.plural(found['ahead'], 'version')} to send" if found["ahead"] else "nothing to send"
+        waiting = f", {text.plural(found['waiting'], 'object')} half sent" if found["waiting"] else ""
+        sheet.fact("this side", ahead + waiting)
+        if found["behind"] is not None:
+            behind = (
+                f"{text.plural(found['behind'], 'version')} to take in" if found["behind"] else "nothing to take in"
+            )
+            sheet.fact("the store", f"{behind} · {text.plural(found['objects'], 'object')}, {text.size(found['size'])}")
+        good = "none yet" if found["good"] is None else f"{text.ago(found['good'], now)} ago"
+        sheet.fact("last sync", good)
+        if found["failing"]:
+            sheet.fact("failing", found["failing"], "bad")
+            if found["hint"]:
+                sheet.fact("", found["hint"])
+        if found["conflicts"]:
+            sheet.fact("conflicts", f"! {found['conflicts']:,} to look at", "warn")
+        sheet.fact("automatic", self._said_of_schedule())
+        sheet.fact("devices", ", ".join(text.one_line(each["name"]) or each["writer"][:6] for each in found["devices"]))
+
+    def _said_of_schedule(self) -> str:
+        if self._unscheduled:
+            return self._unscheduled
+        found = self._automatic
+        if found is None:
+            return "…"
+        if found["kind"] is None:
+            return f"off · {self._key('automatic')} lets this device sync by itself"
+        span = next(f"{found['every'] // size:,} {name}" for size, name in SPANS if found["every"] % size == 0)
+        off = ", but it is switched off there" if found["active"] is False else ""
+        return f"every {span}, by {BY[found['kind']]}; {WITH[found['key']]}{off}"
+
+    def _moves(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
+        incoming = found.get("incoming")
+        if incoming is None:
+            return
+        for notice in found.get("notices", ()):
+            sheet.gap()
+            sheet.say(text.one_line(notice), "warn", sign="!")
+        if not incoming["versions"] and not found["ahead"]:
+            sheet.gap()
+            sheet.say("Nothing would move: this device and the store have the same.", "good")
+            return
+        sheet.title("a sync would")
+        if incoming["versions"]:
+            sheet.fact("take in", f"{text.plural(incoming['versions'], 'version')}")
+            for sign, count, what in (
+                ("+", incoming["new"], "new"),
+                ("~", incoming["changed"], "changed"),
+                ("x", incoming["removed"], "removed"),
+                ("!", incoming["both"], "edited here as well: merged, or a conflict to look at"),
+            ):
+                if count:
+                    sheet.fact("", f"{sign} {count:,} {what}", "warn" if sign in "x!" else None)
+        if found["ahead"]:
+            memories = (found.get("outgoing") or {}).get("memories")
+            of = f" of {text.plural(memories, 'memory')}" if memories else ""
+            sheet.fact("send", f"{text.plural(found['ahead'], 'version')}{of}")
+
+    def _last(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
+        if found["runs"]:
+            sheet.title("the last runs")
+            for line in reversed(found["runs"]):
+                sheet.say(_short_run(text.one_line(line)), "dim")
+
+    def _key(self, name: str) -> str:
+        keymap = self.ghostie.settings.keymap
+        return keymap.shown(keymap.get(f"sync.{name}"))
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def can(self, action: Action) -> bool:
+        busy, tied = self.under_way is not None, bool(self._found and self._found["store"])
+        if action.name in ("refresh", "sync"):
+            return False
+        if action.where != self.NAME:
+            return True
+        if action.name == "stop":
+            return busy
+        if busy or self._found is None:
+            return False
+        if action.name == "setup":
+            return not tied
+        if action.name == "repair":
+            return bool(self._found.get("alarms") or self._problem)
+        if action.name == "automatic":
+            return tied and self._automatic is not None
+        return tied or action.name == "join"
+
+    def do_look(self) -> None:
+        self._outcome = []
+        self.start("looking at the store", "sync.look", self._looked, failed=self._not_looked)
+
+    def _looked(self, found: Mapping[str, Any]) -> None:
+        self._problem = None
+        self._stands(found)
+
+    def _not_looked(self, error: GhostieError) -> None:
+        if isinstance(error, Cancelled):
+            self.failed(error)
+        else:
+            self._problem = (str(error), error.way_out() or "nothing was changed")
+
+    def do_run(self) -> None:
+        self._move("syncing", pull=True, push=True)
+
+    def do_pull(self) -> None:
+        self._move("taking in", pull=True, push=False)
+
+    def do_push(self) -> None:
+        self._move("sending", pull=False, push=True)
+
+    def _move(self, said: str, *, pull: bool, push: bool, yes: bool = False) -> None:
+        self._outcome, self._problem = [], None
+
+        def failed(error: GhostieError) -> None:
+            if isinstance(error, Brake):
+                self._ask_brake(error, lambda: self._move(said, pull=pull, push=push, yes=True))
+            else:
+                self._not_moved(error)
+
+        self.start(said, "sync.move", self._moved, failed=failed, pull=pull, push=push, yes=yes)
+
+    def _ask_brake(self, error: GhostieError, go_on: Callable[[], None]) -> None:
+        count, total = error.facts.get("count", 0), error.facts.get("total", 0)
+        question = QuestionPlace(
+            f"This sync would remove {count:,} of your {total:,} memories here.",
+            "They were removed on another device. If that was meant, go on: each can still be brought back from the"
+            " trash. If it was not, say no: nothing was changed, and the other device may be asked why.",
+        )
+        self.app.push_screen(question, lambda said: go_on() if said else self.tell("nothing was changed"))
+
+    def _not_moved(self, error: GhostieError) -> None:
+        if isinstance(error, Cancelled):
+            self.failed(error)
+        else:
+            self._problem = (str(error), error.way_out() or "nothing is lost")
+        self._stale()
+
+    def _moved(self, done: Mapping[str, Any]) -> None:
+        self._outcome = list(_said(done))
+        self._stale()
+        self.ghostie.changed()
+
+    def _stale(self) -> None:
+        """Ask again where this device stands: what the store was seen to have is no longer so."""
+        self._found = {**self._found, "looked": False} if self._found else None
+        self.ask("sync.standing", self._stands, latest="standing")
+
+    def do_repair(self) -> None:
+        self.start("looking what there is to repair", "sync.repair", self._would_repair, dry_run=True)
+
+    def _would_repair(self, done: list[str]) -> None:
+        if not done:
+            self._outcome = [("there is nothing to repair", None)]
+            return
+        question = QuestionPlace(
+            "Repair the store?", "It would:\n" + "\n".join(f"· {text.one_line(each)}" for each in done)
+        )
+        self.app.push_screen(question, lambda said: self._repair() if said else None)
+
+    def _repair(self) -> None:
+        self.start("repairing", "sync.repair", self._repaired, dry_run=False)
+
+    def _repaired(self, done: list[str]) -> None:
+        self._problem = None
+        self._outcome = [("Repaired.", "good"), *((f"· {text.one_line(each)}", None) for each in done)]
+        self._stale()
+
+    def do_verify(self) -> None:
+        self._outcome = []
+        self.start("checking", "sync.verify", self._verified)
+
+    def _verified(self, done: Mapping[str, Any]) -> None:
+        if done["problems"]:
+            self._problem = (
+                f"{text.plural(len(done['problems']), 'problem')} found",
+                "\n".join(text.one_line(each) for each in done["problems"][:20]),
+            )
+        else:
+            good = text.plural(done["good"], "version")
+            self._outcome = [(f"{good} here and every object on the store are whole", "good")]
+
+    def do_automatic(self) -> None:
+        found = self._automatic or {}
+        if found.get("kind"):
+            question = QuestionPlace(
+                "Let this device no longer sync by itself?", "S and enter still sync when you say so.", bad=False
+            )
+            self.app.push_screen(question, lambda said: self._schedule(0) if said else None)
+        else:
+            question = QuestionPlace(
+                "Let this device sync by itself, once an hour?",
+                "This system's scheduler starts it. `ghostie sync auto` takes other times, and a word on batteries.",
+                bad=False,
+            )
+            self.app.push_screen(question, lambda said: self._schedule(EVERY) if said else None)
+
+    def _schedule(self, every: int) -> None:
+        if every:
+            program = str(Path(sys.argv[0]).absolute())
+            self.start("asking the scheduler", "sync.schedule", self._scheduled, every=every, program=program)
+        else:
+            self.start("asking the scheduler", "sync.unschedule", lambda kinds: self._scheduled({"kind": None}))
+
+    def do_devices(self) -> None:
+        from ghostie.tui.screens.devices import DevicesPlace
+
+        self.app.push_screen(DevicesPlace())
+
+    def do_invite(self) -> None:
+        from ghostie.tui.screens.invite import InvitePlace
+
+        self.app.push_screen(InvitePlace())
+
+    def do_setup(self) -> None:
+        self._begin("store")
+
+    def do_join(self) -> None:
+        self._begin("code")
+
+    def _begin(self, how: str) -> None:
+        from ghostie.tui.screens.beginning import BeginningPlace
+
+        self.app.push_screen(BeginningPlace(how=how))
+
+
+def _short_run(line: str) -> str:
+    """Return a line of the log of runs without the seconds and the gaps of its columns."""
+    moment, _, rest = line.partition("  ")
+    return f"{moment[:16].replace('T', ' ')}  {' '.join(rest.split())}"
+
+
+def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
+    """Yield what a sync came to, in words."""
+    if done["pulled"]:
+        parts = [
+            f"{done[name]:,} {what}"
+            for name, what in (
+                ("new", "new"),
+                ("changed", "changed"),
+                ("removed", "removed"),
+                ("merged", "merged"),
+                ("conflicts", "in conflict"),
+            )
+            if done[name]
+        ]
+        yield f"Took in {text.plural(done['pulled'], 'version')}: {', '.join(parts) or 'nothing to see'}.", "good"
+    if done["pushed"]:
+        yield f"Sent {text.plural(done['pushed'], 'version')}, {text.size(done['size'])}.", "good"
+    if not done["pulled"] and not done["pushed"]:
+        yield "Nothing new on either side.", "good"
+    if done["conflicts"]:
+        yield f"! {text.plural(done['conflicts'], 'conflict')} to look at", "warn"
+    if done["flagged"]:
+        yield f"{text.plural(done['flagged'], 'memory')} edited on one side and removed on the other: kept", None
+    if done["unreadable"]:
+        yield (
+            f"{text.plural(done['unreadable'], 'version')} here do not open and were not sent; see `ghostie doctor`",
+            "bad",
+        )
+    for notice in done["notices"]:
+        yield text.one_line(notice), "warn"
+    for alarm in done["alarms"]:
+        yield f"! {text.one_line(alarm['sentence'])}", "bad"
