@@ -3,12 +3,14 @@
 
 usage() {
     cat <<'EOF'
-usage: ./test.sh [lint|slow|bench] [--] [ARGUMENT…]
+usage: ./test.sh [lint|slow|bench|lowest|python VERSION] [--] [ARGUMENT…]
 
   ./test.sh            lint, then the everyday tests
   ./test.sh lint       lint alone
   ./test.sh slow       the tests that take longer
   ./test.sh bench      the measurements: all, or those of `local` or `network`
+  ./test.sh lowest     the tests of the core, with every dependency at the lowest version that is allowed
+  ./test.sh python 3.13    the everyday tests under another Python, if it is here
   ./test.sh -- -k merge    what follows goes to pytest
 
 GHOSTIE_TEST_SWIFT=1 tries S3 against Debian's swift too (apt install swift-proxy swift-account swift-container
@@ -59,25 +61,49 @@ debian() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" >/dev/null 2>&1 </dev/null
 }
 
+# Writes what holds every dependency of ours at its lowest version.
+lowest_versions() {
+    "$python" -I - <<'EOF'
+import re, tomllib
+
+with open("pyproject.toml", "rb") as project:
+    for requirement in tomllib.load(project)["project"]["dependencies"]:
+        print(re.sub(r"^([A-Za-z0-9._-]+)>=([0-9.]+).*", r"\1==\2", requirement))
+EOF
+}
+
+# set_up VENV [CONSTRAINTS]
 set_up() {
-    find_python
     key=$("$python" -I -c '
 import hashlib, sys
 
 print(hashlib.sha256(repr((sys.version, *sys.argv[1:], open("pyproject.toml", "rb").read())).encode()).hexdigest())
 ' "$PWD")
-    if [ ! -f .venv/.complete ] || [ "$(cat .venv/.complete)" != "$key" ] ||
-        ! .venv/bin/python -I -c 'import ghostie, pytest' 2>/dev/null; then
-        say 'Building .venv/ …'
-        rm -rf .venv
-        "$python" -I -m venv .venv
+    if [ ! -f "$1/.complete" ] || [ "$(cat "$1/.complete")" != "$key" ] ||
+        ! "$1/bin/python" -I -c 'import ghostie, pytest' 2>/dev/null; then
+        say "Building $1/ …"
+        rm -rf -- "$1"
+        "$python" -I -m venv "$1"
         # dependency groups need pip 25.1
-        .venv/bin/python -I -m pip install -qq --no-input --upgrade 'pip>=25.1' </dev/null
-        .venv/bin/python -I -m pip install -qq --no-input --editable . --group dev </dev/null
-        printf '%s\n' "$key" >.venv/.complete
+        "$1/bin/python" -I -m pip install -qq --no-input --upgrade 'pip>=25.1' </dev/null
+        [ -z "${2:-}" ] || lowest_versions >"$1/constraints.txt"
+        "$1/bin/python" -I -m pip install -qq --no-input --editable . --group dev ${2:+--constraint "$1/constraints.txt"} </dev/null
+        printf '%s\n' "$key" >"$1/.complete"
     fi
-    PATH=$PWD/.venv/bin:$PATH
+    PATH=$PWD/$1/bin:$PATH
     export PATH
+}
+
+# Sets python to python$1, or to nothing: on PATH, or where a version manager keeps it.
+find_version() {
+    python=''
+    for found in "$(command -v "python$1" || true)" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$1".*/bin/python; do
+        if [ -x "$found" ] && "$found" -I -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
+            </dev/null 2>/dev/null; then
+            python=$found
+            return
+        fi
+    done
 }
 
 # The tests run with PyNaCl and with libsodium alone, as on Android; the second needs the shared library.
@@ -138,9 +164,15 @@ main() {
 
     mode=all
     case ${1:-} in
-    lint | slow | bench)
+    lint | slow | bench | lowest)
         mode=$1
         shift
+        ;;
+    python)
+        mode=$1
+        wanted=${2:-}
+        [ -n "$wanted" ] || fail 'python needs a version' 'such as ./test.sh python 3.13'
+        shift 2
         ;;
     --help | -h)
         usage
@@ -149,8 +181,29 @@ main() {
     esac
     [ "${1:-}" != -- ] || shift
 
-    set_up
     linted=0
+    case $mode in
+    lowest)
+        find_python
+        set_up .venv-lowest lowest
+        need_sodium
+        [ $# -gt 0 ] || set -- tests/unit tests/vault tests/conformance tests/cli/test_every_command.py tests/cli/test_golden.py
+        exec pytest -n auto -m 'not slow' "$@" </dev/null
+        ;;
+    python)
+        find_version "$wanted"
+        if [ -z "$python" ]; then
+            say "test.sh: skipped, there is no Python $wanted here"
+            return
+        fi
+        set_up ".venv-$wanted"
+        need_sodium
+        exec pytest -n auto -m 'not slow' "$@" </dev/null
+        ;;
+    esac
+
+    find_python
+    set_up .venv
     case $mode in
     lint)
         lint
