@@ -103,6 +103,13 @@ class Screen:
         await self.until(lambda: self.app.keeper is None or not self.app.keeper._pending, "all answers")
         await self.pilot.pause()
 
+    async def at_every_size(self, *words: str) -> None:
+        """See *words* at every size in turn, the odd one of no size among them; end at the first of SIZES."""
+        for size in (*SIZES, (0, 0), SIZES[0]):
+            await self.resize(*size)
+            if all(size):
+                await self.sees(*words)
+
     async def resize(self, width: int, height: int) -> None:
         await self.pilot.resize_terminal(width, height)
         await self.settled()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ghostie.tui.screens.conflicts import ConflictPlace
-from tests.tui.house import SIZES, House, Screen
+from tests.tui.house import House, Screen
 from tests.vault.house import made
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07 \u202eback\u202c 漢字"
@@ -32,18 +30,17 @@ async def conflict(screen: Screen, *words: str) -> None:
     await screen.sees("mine", *words)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_conflict_is_settled_by_a_key_and_undone_by_another(house: House, size: tuple[int, int]) -> None:
+def test_a_conflict_is_settled_by_a_key_and_undone_by_another(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
 
     async def story(screen: Screen) -> None:
         await screen.at("memories")
         await screen.press("C")
         await screen.at("conflicts")
-        await screen.sees("1 conflict", "laptop and phone")
+        await screen.at_every_size("1 conflict", "laptop and phone")
         await screen.press("enter")
         await screen.at("conflict")
-        await screen.sees("○ 1 mine · laptop", "not chosen yet")
+        await screen.at_every_size("○ 1 mine · laptop", "not chosen yet")
         await screen.press("2")
         await screen.sees("content · theirs")
         await screen.press("enter")
@@ -53,56 +50,59 @@ def test_a_conflict_is_settled_by_a_key_and_undone_by_another(house: House, size
         await screen.press("1", "enter")
         await screen.sees("No conflicts are left")
         await screen.press("q")
-        await screen.sees("no conflicts: all sides are one")
+        await screen.at_every_size("no conflicts: all sides are one")
 
-    house.run(story, size=size)
+    house.run(story, size=(0, 0))
     assert said(house, memory) == MINE
 
 
-@pytest.mark.parametrize(
-    ("keys", "words", "content"),
-    [
-        ("1", "● 1 mine", MINE),
-        ("2", "● 2 theirs", THEIRS),
-        ("3", "content · both", "top\nmine here\ntheirs there\nend\n"),
-        ("0", "● 0 before", BASE),
-        ("12", "○ 1 mine", THEIRS),
-    ],
-)
-@pytest.mark.parametrize("size", [(45, 30), (120, 40)])
-def test_each_side_can_be_chosen(house: House, keys: str, words: str, content: str, size: tuple[int, int]) -> None:
+BOTH = "top\nmine here\ntheirs there\nend\n"
+
+
+def test_each_side_can_be_chosen_and_chosen_again(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS, {"tags": ["there"]}, tags=["t"])
+    choices = {
+        "1": ("● 1 mine", MINE),
+        "2": ("● 2 theirs", THEIRS),
+        "3": ("content · both", BOTH),
+        "0": ("● 0 be", BASE),
+    }
 
     async def story(screen: Screen) -> None:
         await conflict(screen, "tags: #there", "top", "theirs there", "middle")
-        await screen.press(*keys)
-        await screen.sees(words)
-        await screen.press("enter")
+        for key, (words, content) in choices.items():
+            await screen.resize(*((45, 30) if key in "13" else (120, 40)))
+            await screen.press("1", "2", key)
+            await screen.sees(words)
+            await screen.press("enter")
+            await screen.sees("1  settled")
+            assert said(house, memory) == content
+            await screen.press("u")
+            await screen.sees("not chosen yet", "took back")
+        await screen.press("3", "enter")
         await screen.sees("1  settled")
 
-    house.run(story, size=size)
-    assert said(house, memory) == content
-    assert house.vault.find(memory).row["tags"] == ["there"]
+    house.run(story, quick=False)  # the test itself reads the vault meanwhile
+    assert house.fresh().find(memory).row["tags"] == ["there"]
 
 
-@pytest.mark.parametrize(
-    ("key", "contents"),
-    [("m", {MINE}), ("t", {THEIRS}), ("b", {MINE, THEIRS}), ("a", {"top\nmine here\ntheirs there\nend\n"})],
-)
-def test_a_whole_memory_is_settled_at_once(house: House, key: str, contents: set[str]) -> None:
+def test_a_whole_memory_is_settled_at_once(house: House) -> None:
     house.conflict(BASE, MINE, THEIRS)
+    choices = {"m": {MINE}, "t": {THEIRS}, "b": {MINE, THEIRS}, "a": {BOTH}}
 
     async def story(screen: Screen) -> None:
         await conflict(screen)
-        await screen.press(key)
-        await screen.sees("No conflicts are left")
+        for key, contents in choices.items():
+            await screen.press(key)
+            await screen.sees("No conflicts are left")
+            assert house.contents() == contents
+            await screen.press("u")
+            await screen.sees("not chosen yet", "took back")
 
-    house.run(story)
-    assert house.contents() == contents
+    house.run(story, quick=False)
 
 
-@pytest.mark.parametrize("size", [(45, 30), (120, 40)])
-def test_every_field_in_dispute_is_chosen_for_itself(house: House, size: tuple[int, int]) -> None:
+def test_every_field_in_dispute_is_chosen_for_itself(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS, {"category": "net"}, {"category": "home"}, category="old")
     other = house.conflict("one", "one, mine", "one, theirs")
 
@@ -113,7 +113,8 @@ def test_every_field_in_dispute_is_chosen_for_itself(house: House, size: tuple[i
         await screen.press("enter")
         await screen.sees("first choose for content")
         await screen.press("2")
-        await screen.sees("category 2 of 2", "home", "net")
+        await screen.at_every_size("category 2 of 2")
+        await screen.sees("home", "net")
         await screen.press("p")
         await screen.sees("content 1 of 2")
         await screen.press("n", "1")
@@ -123,7 +124,7 @@ def test_every_field_in_dispute_is_chosen_for_itself(house: House, size: tuple[i
         await screen.press("m")
         await screen.sees("2  settled")
 
-    house.run(story, size=size)
+    house.run(story)
     assert said(house, memory) == THEIRS
     assert house.vault.find(memory).row["category"] == "home"
     assert said(house, other) == "one, mine"
@@ -232,16 +233,13 @@ def test_long_text_on_which_all_agree_is_left_out_until_it_is_asked_for(house: H
     house.run(story)
 
 
-@pytest.mark.parametrize("size", [(45, 30), (120, 40)])
-def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(
-    house: House, size: tuple[int, int]
-) -> None:
+def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(house: House) -> None:
     house.conflict(HOSTILE, HOSTILE + " " + "word " * 200_000, HOSTILE + "theirs", category="c")
 
     async def story(screen: Screen) -> None:
         await conflict(screen, "[bold red]x[/]", "word word")
         await screen.press("pagedown", "G", "g", "1")
-        await screen.resize(*((120, 40) if size == (45, 30) else (45, 30)))
+        await screen.resize(45, 30)
         await screen.sees("content · mine", "word word")
         await screen.press("e")
         await screen.at("form")
@@ -251,7 +249,7 @@ def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(
         await screen.sees("[bold red]x[/]")
         assert not set(screen.text()) & {"\x1b", "\x07", "\u202e"}
 
-    house.run(story, size=size)
+    house.run(story)
 
 
 def test_a_disk_that_is_full_is_said_and_the_conflict_stays(house: House) -> None:
@@ -291,21 +289,3 @@ def test_a_side_that_does_not_open_is_said(house: House) -> None:
         await screen.at("conflicts")
 
     house.run(story)
-
-
-def test_a_terminal_of_no_size_is_waited_for(house: House) -> None:
-    house.conflict(BASE, MINE, THEIRS)
-
-    async def story(screen: Screen) -> None:
-        await screen.at("memories")
-        await screen.press("C")
-        await screen.at("conflicts")
-        await screen.settled()
-        await screen.press("enter")
-        await screen.at("conflict")
-        await screen.settled()
-        await screen.press("n", "w", "j")
-        await screen.resize(45, 24)
-        await screen.sees("1 mine")
-
-    house.run(story, size=(0, 0))

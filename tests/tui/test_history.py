@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ghostie.files import write_durably
 from tests.tui.house import SIZES, House, Screen
 from tests.vault.house import START
@@ -44,26 +42,26 @@ async def past(screen: Screen, *words: str) -> None:
 # -- one memory ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_versions_are_listed_held_against_each_other_and_brought_back(house: House, size: tuple[int, int]) -> None:
+def test_versions_are_listed_held_against_each_other_and_brought_back(house: House) -> None:
     memory = edited(house, "one line", "two lines", "three lines")
 
     async def story(screen: Screen) -> None:
-        await history(screen, "●", "3", "laptop", "content")
+        await screen.resize(*SIZES[0])
+        await history(screen)
+        await screen.at_every_size("●", "3", "laptop", "content")
         await screen.press("G", "enter")
         await screen.at("difference")
         await screen.sees("Version 1, the first", "version 1")
         await screen.press("q", "k", "enter")
         await screen.at("difference")
-        await screen.sees("Version 2 against 1")
-        await screen.press("G")
+        await screen.at_every_size("Version 2 against 1")
         await screen.sees("one line", "two lines")
         await screen.press("R")
         await screen.sees("it says again what version 2 said")
         await screen.press("q", "g")
         await screen.at("history")
 
-    house.run(story, size=size)
+    house.run(story, size=(0, 0))
     assert content(house, memory) == "two lines"
 
 
@@ -170,10 +168,7 @@ def test_a_disk_that_is_full_is_said(house: House) -> None:
     assert content(house, memory) == "one"
 
 
-@pytest.mark.parametrize("size", [(45, 30), (120, 40)])
-def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(
-    house: House, size: tuple[int, int]
-) -> None:
+def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(house: House) -> None:
     edited(house, HOSTILE + " " + "word " * 200_000, HOSTILE + " " + "other " * 170_000, tags=["a b", "[u]c"])
 
     async def story(screen: Screen) -> None:
@@ -182,7 +177,7 @@ def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(
         await screen.at("difference")
         await screen.sees("- [bold red]x[/]", "word word")
         await screen.press("pagedown", "G", "g")
-        await screen.resize(*((120, 40) if size == (45, 30) else (45, 30)))
+        await screen.resize(45, 30)
         await screen.press("w")
         await screen.at("version")
         await screen.sees("other other")
@@ -195,24 +190,24 @@ def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(
         await screen.sees("[bold red]x[/]")
         assert not set(screen.text()) & {"\x1b", "\x07", "\u202e"}
 
-    house.run(story, size=size)
+    house.run(story)
 
 
 # -- the whole vault -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_vault_is_seen_as_it_was_change_by_change(house: House, size: tuple[int, int]) -> None:
+def test_the_vault_is_seen_as_it_was_change_by_change(house: House) -> None:
     house.add("the first")
     house.clock.now += DAY
     memory = edited(house, "the second", "the second, edited")
 
     async def story(screen: Screen) -> None:
-        await past(screen, "as it is now", "the second, edited")
+        await past(screen)
+        await screen.at_every_size("as it is now", "the second, edited")
         await screen.press("[")
-        await screen.sees("THE PAST")
-        await screen.no_longer_sees("the second, edited") if size[0] < 100 else None
-        await screen.sees("before the change of 1 memory by laptop")
+        await screen.sees("THE PAST", "before the change of 1 memory by laptop")
+        await screen.no_longer_sees("the second, edited")
+        await screen.at_every_size("THE PAST")
         await screen.until(lambda: screen.here() == "the second", "the memory that was changed")
         await screen.press("[")
         await screen.until(lambda: screen.here() == "the first")
@@ -227,7 +222,7 @@ def test_the_vault_is_seen_as_it_was_change_by_change(house: House, size: tuple[
         await screen.press("0")
         await screen.sees("as it is now")
 
-    house.run(story, size=size)
+    house.run(story, size=(0, 0))
     assert content(house, memory) == "the second"
 
 
@@ -325,19 +320,3 @@ def test_the_past_follows_another_process(house: House) -> None:
         await screen.sees("x1 removed")
 
     house.run(story)
-
-
-@pytest.mark.parametrize("place", ["H", "P"])
-def test_a_terminal_of_no_size_is_waited_for(house: House, place: str) -> None:
-    edited(house, "one", "two")
-
-    async def story(screen: Screen) -> None:
-        await screen.at("memories")
-        await screen.until(screen.here)
-        await screen.press(place)
-        await screen.settled()
-        await screen.press("j", "k", "[")
-        await screen.resize(45, 24)
-        await screen.sees("one")
-
-    house.run(story, size=(0, 0))
