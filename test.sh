@@ -8,7 +8,7 @@ usage: ./test.sh [lint|slow|bench|lowest|python VERSION] [--] [ARGUMENT…]
   ./test.sh            lint, then the everyday tests
   ./test.sh lint       lint alone
   ./test.sh slow       the tests that take longer
-  ./test.sh bench      the measurements: all, or those of `local` or `network`
+  ./test.sh bench      the measurements: all, or those of `local`, `network` or `small`
   ./test.sh lowest     the tests of the core, with every dependency at the lowest version that is allowed
   ./test.sh python 3.13    the everyday tests under another Python, if it is here
   ./test.sh -- -k merge    what follows goes to pytest
