@@ -363,6 +363,15 @@ def scratch(folder: Path, suffix: str, content: bytes) -> Iterator[Path]:
             path.unlink()
 
 
+@contextlib.contextmanager
+def throwaway_folder(where: Path | None = None) -> Iterator[Path]:
+    """Make a private folder in *where*, by default the system's for temporary things, and remove it with all in it."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="ghostie-", dir=where) as made:
+        yield Path(made)
+
+
 def sweep_temporaries(path: Path) -> None:
     """Remove what a crash left half written in *path*. The caller holds the lock, so nobody else is writing there."""
     with contextlib.suppress(OSError):

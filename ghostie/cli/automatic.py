@@ -19,7 +19,7 @@ from ghostie.errors import GhostieError, NoVault, UsageError, VaultBusy
 if TYPE_CHECKING:
     from ghostie.paths import Layout
     from ghostie.sync.runs import Moved
-    from ghostie.sync.schedule import Scheduled
+    from ghostie.sync.schedulers import Scheduled
 
 ALARM = 4
 DEADLINE = 30 * 60.0
@@ -197,7 +197,10 @@ def scheduled(args: argparse.Namespace, out: Output) -> int:
         runs.skip(layout, f"waiting after {text.plural(before.failures, 'failure')}: {before.error}")
         return 0
     try:
-        with runs.bounded(layout, DEADLINE), runs.recorded(layout, scheduled=True) as moved:
+        with (
+            runs.bounded(layout, DEADLINE, lambda error: out.error(str(error), error.way_out())),
+            runs.recorded(layout, scheduled=True) as moved,
+        ):
             _sync(args, moved)
     except VaultBusy:
         return 0

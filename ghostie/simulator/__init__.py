@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ghostie import text
-from ghostie.simulator.history import STEPS, Broken, Event, History
+from ghostie import files, text
+from ghostie.simulator.history import STEPS, History
+from ghostie.simulator.machine import Broken, Event
 
 __all__ = ["STEPS", "Event", "Report", "simulate"]
 
@@ -56,8 +56,8 @@ def simulate(seed: int, *, steps: int = STEPS, folder: Path | None = None) -> Re
     where = folder or (memory if memory.is_dir() else None)
     broken: str | None = None
     fault: BaseException | None = None
-    with tempfile.TemporaryDirectory(prefix="ghostie-", dir=where) as made:
-        history = History(seed, Path(made), steps=steps)
+    with files.throwaway_folder(where) as made:
+        history = History(seed, made, steps=steps)
         devices = len(history.machines)
         try:
             history.run()

@@ -12,7 +12,6 @@ import random
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud
 from ghostie.simulator.evidence import Evidence, evidence
+from ghostie.simulator.machine import Broken, CutOff, Doom, Event, Machine
 from ghostie.simulator.malice import Malice
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
@@ -46,49 +46,6 @@ A_DAY: Final = 86_400_000
 TEN_YEARS: Final = 3653 * A_DAY
 START: Final = 1_750_000_000_000
 NAMES: Final = ("phone", "laptop", "tablet", "desktop", "watch")
-
-
-class Broken(Exception):
-    """One of the promises does not hold: which one, and how that shows."""
-
-    def __init__(self, promise: str, how: str) -> None:
-        super().__init__(f"{promise}: {how}")
-        self.promise = promise
-        self.how = how
-
-
-class CutOff(BaseException):
-    """The process ends here, as by a power cut. Not an Exception: nothing may catch it and go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A step of a history: who did what, what the store did to it, and what came of it."""
-
-    step: int
-    who: str
-    what: str
-    store: tuple[str, ...] = ()
-    outcome: str = ""
-
-
-@dataclass
-class Machine:
-    """A device: its name in the trace, its home, how far its clock is off, and its vault as one process has it open."""
-
-    name: str
-    layout: Layout
-    link: Link
-    ahead: int = 0
-
-
-@dataclass
-class Doom:
-    """What is to happen to the running process: after so many calls it is cut off, or the disk is full."""
-
-    left: int
-    full: bool
-    happened: bool = field(default=False)
 
 
 class History:

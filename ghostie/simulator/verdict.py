@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ghostie.errors import StoreChanged
 from ghostie.memory import Version
-from ghostie.simulator.history import Broken, History, Machine
+from ghostie.simulator.history import History
+from ghostie.simulator.machine import Broken, Machine
 from ghostie.sync import engine, survey
 from ghostie.sync.repair import repair
 from ghostie.sync.segment import SegmentName, Tips, open_segment

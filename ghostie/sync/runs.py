@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -204,8 +203,10 @@ def recorded(
 
 
 @contextlib.contextmanager
-def bounded(layout: Layout, seconds: float, *, clock: Callable[[], int] = wall_clock) -> Iterator[None]:
-    """End this process if what is within takes longer than *seconds*: recorded, and with an exit code that says so.
+def bounded(
+    layout: Layout, seconds: float, tell: Callable[[GhostieError], None], *, clock: Callable[[], int] = wall_clock
+) -> Iterator[None]:
+    """End this process if what is within takes longer than *seconds*: recorded, told, and with an exit code of its own.
 
     No exception could do it: one does not reach a system call that hangs, as on a network drive that is gone. Whatever
     a sync was at, a cut there loses nothing.
@@ -217,8 +218,7 @@ def bounded(layout: Layout, seconds: float, *, clock: Callable[[], int] = wall_c
         run = Run(began, int(seconds * 1000), True, "failed", str(error), error.exit_code)
         try:
             _note(layout, run, error)
-            sys.stderr.write(f"ghostie: error: {error}\nghostie: hint: {error.way_out()}\n")
-            sys.stderr.flush()
+            tell(error)
         finally:
             os._exit(error.exit_code)
 

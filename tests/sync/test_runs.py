@@ -189,6 +189,6 @@ def test_what_cannot_be_written_does_not_hide_how_the_sync_went(layout: Layout) 
 
 
 def test_a_sync_that_is_in_time_is_left_alone(layout: Layout) -> None:
-    with runs.bounded(layout, 60):
+    with runs.bounded(layout, 60, lambda error: pytest.fail(str(error))):
         pass
     assert load(layout) == Record()

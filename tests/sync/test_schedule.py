@@ -14,8 +14,9 @@ import pytest
 
 from ghostie.errors import UsageError
 from ghostie.paths import Layout
-from ghostie.sync import schedule
-from ghostie.sync.schedule import Android, Cron, Job, NoScheduler, Plan, SchedulerFailed, Systemd, moments
+from ghostie.sync import schedule, schedulers
+from ghostie.sync.schedule import NoScheduler
+from ghostie.sync.schedulers import Android, Cron, Job, Plan, SchedulerFailed, Systemd, moments
 from tests.schedulers import stand_in
 
 ODD = [
@@ -166,7 +167,7 @@ CRONTAB_STORY = r"""
 import subprocess, sys
 from pathlib import Path
 from ghostie.paths import Layout
-from ghostie.sync.schedule import Cron, Job, Plan
+from ghostie.sync.schedulers import Cron, Job, Plan
 one, two = Layout(Path("/home/a b%\\x/é")), Layout(Path("/home/two"))
 job = Job(("ghostie", "--home", str(one.home), "sync", "run"))
 cron = Cron()
@@ -287,7 +288,7 @@ def test_a_timer_is_made_started_anew_and_removed_alone(tools: Path, tmp_path: P
     theirs = units(tmp_path)
     for plan in (PLAN, Plan(3600, "keyring", "any", "charging")):
         Systemd().make(layout, plan, job())
-        assert Systemd().find(layout) == schedule.Scheduled("systemd", plan, True)
+        assert Systemd().find(layout) == schedulers.Scheduled("systemd", plan, True)
     ours = f"ghostie-sync-{layout.name}"
     assert sorted({*units(tmp_path)} - {*theirs}) == [f"{ours}.service", f"{ours}.timer"]
     assert (tools / "systemctl.asked").read_text().count(f"restart {ours}.timer") == 2
@@ -323,7 +324,7 @@ def test_a_job_of_android_is_asked_for_with_its_conditions(tools: Path, layout: 
     stand_in(tools, "termux-job-scheduler")
     for plan in (Plan(900, "file", "unmetered", "not-low"), Plan(3600, "file", "any", "charging")):
         Android().make(layout, plan, job())
-        assert schedule.find(layout) == schedule.Scheduled("android", plan, True)
+        assert schedule.find(layout) == schedulers.Scheduled("android", plan, True)
     first, second = [
         shlex.split(line) for line in (tools / "termux.asked").read_text().splitlines() if "--script" in line
     ]
@@ -350,8 +351,8 @@ def test_a_scheduler_that_hangs_is_given_up(tools: Path, layout: Layout, monkeyp
     """The program hangs in a child of its own, which holds our pipes: as Termux:API does where the app is missing."""
     stand_in(tools, "termux-job-scheduler")
     (tools / "termux.hangs").touch()
-    assert schedule.PATIENCE["termux-job-scheduler"] == 5.0
-    monkeypatch.setitem(schedule.PATIENCE, "termux-job-scheduler", 1.0)
+    assert schedulers.PATIENCE["termux-job-scheduler"] == 5.0
+    monkeypatch.setitem(schedulers.PATIENCE, "termux-job-scheduler", 1.0)
     with pytest.raises(SchedulerFailed, match="did not answer within 1 s") as failed:
         Android().make(layout, PLAN, job())
     assert "Termux:API app" in str(failed.value.way_out())
@@ -389,7 +390,7 @@ def test_where_there_is_no_scheduler_it_says_what_was_looked_for(tools: Path) ->
         (Systemd(), Plan(900, "file", "any", "not-low")),
     ],
 )
-def test_a_condition_that_a_scheduler_does_not_know_is_refused(scheduler: schedule.Scheduler, plan: Plan) -> None:
+def test_a_condition_that_a_scheduler_does_not_know_is_refused(scheduler: schedulers.Scheduler, plan: Plan) -> None:
     with pytest.raises(UsageError) as refused:
         scheduler.check(plan)
     assert "leave" in str(refused.value.way_out())
