@@ -40,6 +40,7 @@ class InboxPlace(Changing, Place):
         self._touched_up: set[str] = set()
         self._texts: dict[str, Mapping[str, Any]] = {}
         self._asked_for: set[str] = set()
+        self._stale: set[str] = set()
         self._alike: dict[str, list[list[Any]]] = {}
         self._looking: Long | None = None
         self._like = 0
@@ -109,7 +110,7 @@ class InboxPlace(Changing, Place):
         self._conflicts = found["standing"]["conflicts"]
         self.ghostie.stand(found["standing"])
         first, self._listed = not self._listed, True
-        self._texts.clear()  # any of it may say something else by now
+        self._stale = set(self._texts)  # any of it may say something else by now: shown until that is known
         if here is not None and self._done.get(here) == ELSEWHERE:
             self._go_on()
             self.tell("that one was taken care of elsewhere")
@@ -165,16 +166,20 @@ class InboxPlace(Changing, Place):
         for name in set(self._texts) - set(wanted):
             del self._texts[name]
         for name in wanted:
-            if name not in self._texts and name not in self._asked_for:
+            if (name not in self._texts or name in self._stale) and name not in self._asked_for:
                 self._asked_for.add(name)
                 self.ask("memories.memory", partial(self._fetched, name), failed=partial(self._lost, name), id=name)
 
     def _fetched(self, name: str, found: Mapping[str, Any]) -> None:
         self._asked_for.discard(name)
+        self._stale.discard(name)
+        before = self._texts.get(name)
         self._texts[name] = found
+        if found == before:
+            return
         likes = self.likes()
         if name == self.current or (likes and name == likes[self._like]):
-            self._show(top=name == self.current)
+            self._show(top=name == self.current and before is None)
 
     def _lost(self, name: str, error: GhostieError) -> None:
         self._asked_for.discard(name)
