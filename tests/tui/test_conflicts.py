@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ghostie.tui.screens.conflicts import ConflictPlace
+from ghostie.tui.screens.conflict import ConflictPlace
 from tests.tui.house import House, Screen
 from tests.vault.house import made
 

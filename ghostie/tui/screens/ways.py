@@ -25,7 +25,8 @@ class Ways(Place):
 
     def do_conflicts(self) -> None:
         """Show all conflicts; where one memory is looked at that is in conflict, that one."""
-        from ghostie.tui.screens.conflicts import ConflictPlace, ConflictsPlace
+        from ghostie.tui.screens.conflict import ConflictPlace
+        from ghostie.tui.screens.conflicts import ConflictsPlace
 
         rows = self.chosen_rows()
         one = rows[0]["id"] if self.NAME == "detail" and rows and rows[0]["conflict"] else None

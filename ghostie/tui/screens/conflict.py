@@ -1,0 +1,429 @@
+"""One conflict: side by side where it is wide, else a field at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from rich.style import Style
+from textual.widget import Widget
+
+from ghostie import text
+from ghostie.errors import GhostieError, NoConflict
+from ghostie.tui import diffs, facts, words
+from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.diffs import Line
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Place
+
+SIDES: Final = ("mine", "theirs", "both", "base")
+KEYS: Final = {"mine": "1", "theirs": "2", "both": "3", "base": "0"}
+AROUND: Final = 2  # lines of what is agreed that stand around a dispute
+
+
+class ConflictPlace(Place):
+    """One conflict. A key picks a side for the field that one stands on; Enter settles it; then comes the next."""
+
+    NAME = "conflict"
+
+    def __init__(self, memory_id: str, among: list[str]) -> None:
+        super().__init__()
+        self.memory_id = memory_id
+        self._among = among
+        self._settled = 0
+        self._busy = False
+        self._found: Mapping[str, Any] | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._found = None
+        self._field = 0
+        self._other = 0
+        self._picks: dict[str, dict[str, Any]] = {}
+        self._whole = False
+
+    def heading(self) -> str:
+        at = "Conflict"
+        if len(self._among) > 1 and self.memory_id in self._among:
+            at += f" {self._among.index(self.memory_id) + 1} of {len(self._among)}"
+        if self._found is None or not self._fields:
+            return at
+        which = f" {self._field + 1} of {len(self._fields)}" if len(self._fields) > 1 else ""
+        return f"{at} · {self._on}{which}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Page()
+
+    @property
+    def page(self) -> Page:
+        return self.query_one(Page)
+
+    def shared(self) -> tuple[str, ...]:
+        return (PAGE,)
+
+    @property
+    def _fields(self) -> list[Mapping[str, Any]]:
+        return list(self._found["fields"]) if self._found is not None else []
+
+    @property
+    def _on(self) -> str:
+        return str(self._fields[self._field]["name"])
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self.load()
+
+    def changed(self) -> None:
+        if not self.ghostie.locked and not self._busy:
+            self.load()
+
+    def load(self) -> None:
+        self.ask("conflicts.look", self._got, failed=self._not_got, latest="look", id=self.memory_id, other=self._other)
+
+    def _got(self, found: Mapping[str, Any]) -> None:
+        if found["id"] != self.memory_id:
+            return
+        before, self._found = self._found, found
+        if before is not None and before["seen"] != found["seen"]:
+            # other sides than those that were chosen among
+            self._picks, self._field = {}, 0
+            self.tell("it has other sides than before: look again")
+        self._show(top=before is None)
+
+    def _not_got(self, error: GhostieError) -> None:
+        if isinstance(error, NoConflict):
+            self._found = None
+            head: list[Line] = [[("This conflict is settled.", self.ghostie.painted["strong"])], []]
+            self.page.show(head, "q goes back · ] goes to the next")
+            self.repaint()
+        else:
+            self.failed(error)
+
+    def resized(self) -> None:
+        self._show(top=False)
+
+    def _show(self, *, top: bool) -> None:
+        if self._found is not None:
+            self.page.flow(self._lines, top=top)
+        self.repaint()
+
+    def _lines(self, width: int) -> Iterator[Line]:
+        found, styled = self._found, self.ghostie.painted
+        if found is None:
+            return
+        if not self.low:
+            yield [("! ", styled["bad"]), (words.line(found["row"]["text"], width - 2), styled["strong"])]
+            yield []
+        wide = self.wide
+        shown = self._fields if wide else self._fields[self._field : self._field + 1]
+        for field in shown:
+            here = field["name"] == self._on
+            yield from self._field_lines(field, here, wide, width)
+        yield from self._what_comes(width)
+
+    def _field_lines(self, field: Mapping[str, Any], here: bool, wide: bool, width: int) -> Iterator[Line]:
+        styled = self.ghostie.painted
+        pick = self._picks.get(field["name"])
+        said = f"{field['name']} · {picked(pick)}"
+        head = f"{'› ' if here else '  '}{words.line(said, width - 4)} "
+        yield [(head, styled["strong"] if here else styled["dim"]), ("─" * max(width - len(head), 0), styled["dim"])]
+        if pick is not None and "said" in pick:
+            for line in words.lines(str(pick["said"]), width - 2):
+                yield [("▏ ", styled["good"]), (line, None)]
+        elif wide:
+            yield from self._columns(field, pick, width)
+        else:
+            yield from self._stack(field, pick, width)
+        yield []
+
+    def _titles(self, pick: Mapping[str, Any] | None) -> dict[str, str]:
+        """Return what stands over each side: the key, whose it is, and whether it was picked."""
+        found = self._found
+        assert found is not None
+        now = facts.now()
+        titles = {}
+        for side in ("mine", "theirs", "base"):
+            of = found[side]
+            whose = f" · {of['device']} · {text.ago(of['at'], now)}" if of is not None and side != "base" else ""
+            gone = " · removed" if of is not None and of["deleted"] else ""
+            which = f" {found['other'] + 1} of {found['others']}" if side == "theirs" and found["others"] > 1 else ""
+            name = "before" if side == "base" else side
+            chosen = pick.get("side") if pick is not None else None
+            mark = "●" if chosen == side or (chosen == "both" and side != "base") else "○"
+            titles[side] = f"{mark} {KEYS[side]} {name}{which}{whose}{gone}"
+        return titles
+
+    def _styles(self, pick: Mapping[str, Any] | None) -> dict[str, Style | None]:
+        chosen = pick.get("side") if pick is not None else None
+        dim = self.ghostie.painted["dim"]
+        styles: dict[str, Style | None] = {"base": None if chosen == "base" else dim}
+        for side in ("mine", "theirs"):
+            styles[side] = None if chosen in (None, side, "both") else dim
+        return styles
+
+    def _columns(self, field: Mapping[str, Any], pick: Mapping[str, Any] | None, width: int) -> Iterator[Line]:
+        styled = self.ghostie.painted
+        order = ("mine", "theirs", "base")
+        titles, styles = self._titles(pick), self._styles(pick)
+        room = (width - 3 * (len(order) - 1)) // len(order)
+        heads = [words.line(titles[side], room) for side in order]
+        yield from diffs.columns(heads, width, styled=styled, styles=[styled["name"]] * len(order))
+        for part in self._parts(field):
+            if isinstance(part, str):
+                yield from ([("    ", None), (line, styled["dim"])] for line in words.lines(part, width - 4))
+            else:
+                texts = [part[side].rstrip("\n") or self._nothing(side) for side in order]
+                yield from diffs.columns(texts, width, styled=styled, styles=[styles[side] for side in order])
+
+    def _stack(self, field: Mapping[str, Any], pick: Mapping[str, Any] | None, width: int) -> Iterator[Line]:
+        styled = self.ghostie.painted
+        titles, styles = self._titles(pick), self._styles(pick)
+        for side in ("mine", "theirs", "base"):
+            yield [(words.line(titles[side], width), styled["name"])]
+            for part in self._parts(field):
+                if isinstance(part, str):
+                    yield from ([("  ", None), (line, styled["dim"])] for line in words.lines(part, width - 2))
+                else:
+                    said = part[side].rstrip("\n") or self._nothing(side)
+                    for line in words.lines(said, width - 2):
+                        yield [("▏ ", styled["name"]), (line, styles[side])]
+
+    def _nothing(self, side: str) -> str:
+        assert self._found is not None
+        of = self._found[side]
+        if of is None:
+            return "(no common beginning)"
+        return "(removed)" if of["deleted"] else "(nothing)"
+
+    def _parts(self, field: Mapping[str, Any]) -> Iterator[str | Mapping[str, str]]:
+        """Yield a field's parts; of long text on which all agree only what stands around the disputes, unless asked."""
+        parts = field["parts"]
+        for at, part in enumerate(parts):
+            if not isinstance(part, str) or self._whole:
+                yield part
+                continue
+            lines = part.rstrip("\n").split("\n")
+            before, after = (AROUND if at else 0), (AROUND if at + 1 < len(parts) else 0)
+            if len(lines) <= before + after + 1:
+                yield "\n".join(lines)
+                continue
+            kept = [*lines[:before], f"··· {len(lines) - before - after:,} lines alike", *lines[len(lines) - after :]]
+            yield "\n".join(kept)
+
+    def _what_comes(self, width: int) -> Iterator[Line]:
+        found, styled = self._found, self.ghostie.painted
+        assert found is not None
+        open_ = [field["name"] for field in self._fields if field["name"] not in self._picks]
+        if not open_:
+            yield [("Enter settles it so. ", styled["good"])]
+        elif len(self._fields) > 1:
+            yield [(words.line(f"to be chosen: {', '.join(open_)}", width), styled["warn"])]
+        if found["agreed"]:
+            yield [("without dispute:", styled["dim"])]
+            for name, value in found["agreed"]:
+                yield [("  ", None), (words.line(f"{name}: {value or '(none)'}", width - 2), styled["dim"])]
+
+    # -- choosing ----------------------------------------------------------------------------------------------------
+
+    def can(self, action: Action) -> bool:
+        name = action.name
+        if name in ("next_conflict", "previous_conflict"):
+            return len(self._among) > 1
+        if name in ("undo", "redo") or action.where != self.NAME:
+            return True
+        if self._found is None or self._busy:
+            return False
+        if name in ("next", "previous"):
+            return len(self._fields) > 1
+        if name == "accept":
+            return True
+        if name == "pick_both":
+            return self._fields[self._field]["both"] is not None
+        if name == "pick_base":
+            return self._found["base"] is not None
+        if name in ("edit", "editor"):
+            return any(field["name"] == "content" for field in self._fields)
+        if name == "other":
+            return int(self._found["others"]) > 1
+        return True
+
+    def likely(self) -> list[Action]:
+        """Settling comes first where all is chosen, and not at all where it is not."""
+        ready = self._found is not None and all(field["name"] in self._picks for field in self._fields)
+        actions = [action for action in super().likely() if ready or action.name != "accept"]
+        return sorted(actions, key=lambda action: action.name != "accept") if self.narrow else actions
+
+    def _pick(self, pick: dict[str, Any]) -> None:
+        self._picks[self._on] = pick
+        left = [at for at, field in enumerate(self._fields) if field["name"] not in self._picks]
+        if left:
+            after = [at for at in left if at > self._field]
+            self._field = (after or left)[0]
+        self._show(top=bool(left) and not self.wide)
+        self.tell("Enter settles it so" if not left else "")
+
+    def do_pick_mine(self) -> None:
+        self._pick({"side": "mine"})
+
+    def do_pick_theirs(self) -> None:
+        self._pick({"side": "theirs"})
+
+    def do_pick_both(self) -> None:
+        self._pick({"side": "both"})
+
+    def do_pick_base(self) -> None:
+        self._pick({"side": "base"})
+
+    def do_next(self) -> None:
+        self._field = (self._field + 1) % len(self._fields)
+        self._show(top=not self.wide)
+
+    def do_previous(self) -> None:
+        self._field = (self._field - 1) % len(self._fields)
+        self._show(top=not self.wide)
+
+    def do_other(self) -> None:
+        assert self._found is not None
+        self._other = (self._found["other"] + 1) % self._found["others"]
+        self._picks = {}
+        self.load()
+
+    def do_whole(self) -> None:
+        self._whole = not self._whole
+        self._show(top=False)
+
+    def do_accept(self) -> None:
+        left = [at for at, field in enumerate(self._fields) if field["name"] not in self._picks]
+        if left:
+            self._field = left[0]
+            self._show(top=not self.wide)
+            self.tell(f"first choose for {self._on}: 1 mine, 2 theirs, 3 both, 0 before")
+            return
+        self._settle("conflicts.settle", picks=self._picks)
+
+    def do_mine(self) -> None:
+        self._settle("conflicts.keep", side="mine")
+
+    def do_theirs(self) -> None:
+        self._settle("conflicts.keep", side="theirs")
+
+    def do_both(self) -> None:
+        self._settle("conflicts.keep", side="both")
+
+    def do_merged(self) -> None:
+        self._settle("conflicts.keep", side="merged")
+
+    def _settle(self, task: str, **given: Any) -> None:
+        found = self._found
+        assert found is not None
+        self._busy = True
+        given |= {"id": self.memory_id, "seen": found["seen"], "other": found["other"]}
+        self.ask(task, self._done, failed=self._not_done, **given)
+
+    def _done(self, answer: Mapping[str, Any]) -> None:
+        """Go on to the next open conflict; back, where there is none."""
+        self._busy = False
+        self._settled += 1
+        left = answer["left"]
+        self._among += [name for name in left if name not in self._among]
+        self.ghostie.stand({"conflicts": len(left)})
+        at = self._among.index(self.memory_id)
+        coming = [name for name in (*self._among[at + 1 :], *self._among[:at]) if name in left]
+        if coming:
+            self.memory_id = coming[0]
+            self._clear()
+            self.load()
+            self.tell(f"settled, {len(left):,} left · u opens it again")
+            return
+        self._clear()
+        self.page.flow(self._over)
+        self.repaint()
+        self.tell("settled · u opens it again")
+
+    def _over(self, width: int) -> Iterator[Line]:
+        styled = self.ghostie.painted
+        yield []
+        yield [("No conflicts are left.", styled["strong"])]
+        yield []
+        yield [(f"{self._settled:>6,}  ", styled["name"]), ("settled", None)]
+        yield []
+        for line in words.lines("The other devices follow when they sync · q goes back", width):
+            yield [(line, styled["dim"])]
+
+    def _not_done(self, error: GhostieError) -> None:
+        self._busy = False
+        self.failed(error)
+        self.load()
+
+    # -- by hand -----------------------------------------------------------------------------------------------------
+
+    def do_edit(self) -> None:
+        self._begun(self._write)
+
+    def do_editor(self) -> None:
+        self._begun(self._in_editor)
+
+    def _begun(self, then: Callable[[str], None]) -> None:
+        """Get what the editor begins with: both sides between markers, or what was written before."""
+        pick = self._picks.get("content", {})
+        if "said" in pick:
+            then(pick["said"])
+        else:
+            self.ask("conflicts.marked", then, id=self.memory_id)
+
+    def _write(self, content: str) -> None:
+        from ghostie.tui.screens.settling import SettlingPlace
+
+        self.app.push_screen(SettlingPlace(content), lambda said: self._said(said) if said is not None else None)
+
+    def _in_editor(self, content: str) -> None:
+        from ghostie.tui.screens.writing import in_editor
+
+        if (changes := in_editor(self, {"record": {"content": content}})) is not None:
+            self.ask("conflicts.check", self._said, content=changes["content"])
+
+    def _said(self, content: str) -> None:
+        self._field = next(at for at, field in enumerate(self._fields) if field["name"] == "content")
+        self._pick({"said": content})
+
+    # -- elsewhere ---------------------------------------------------------------------------------------------------
+
+    def do_next_conflict(self) -> None:
+        self._go(1)
+
+    def do_previous_conflict(self) -> None:
+        self._go(-1)
+
+    def _go(self, by: int) -> None:
+        at = self._among.index(self.memory_id) if self.memory_id in self._among else 0
+        self.memory_id = self._among[(at + by) % len(self._among)]
+        self._clear()
+        self.load()
+
+    def do_undo(self) -> None:
+        self.ask("memories.undo", lambda answer: self._undone(answer, "took back"))
+
+    def do_redo(self) -> None:
+        self.ask("memories.undo", lambda answer: self._undone(answer, "did again"), redo=True)
+
+    def _undone(self, answer: Mapping[str, Any], how: str) -> None:
+        back = [row["id"] for row in answer["rows"] if row["conflict"]]
+        if back:
+            self._settled = max(self._settled - 1, 0)
+            self.memory_id = back[0]
+            if self.memory_id not in self._among:
+                self._among.append(self.memory_id)
+        self._clear()
+        self.load()
+        self.ghostie.changed()
+        self.tell(f"{how}: {answer['what']} of {text.plural(len(answer['rows']), 'memory')}")
+
+
+def picked(pick: Mapping[str, Any] | None) -> str:
+    """Return in words what was chosen for a field."""
+    if pick is None:
+        return "not chosen yet"
+    if "said" in pick:
+        return "as you wrote it"
+    return {"mine": "mine", "theirs": "theirs", "both": "both", "base": "as it was before"}[pick["side"]]
