@@ -14,6 +14,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import first_epoch
 from ghostie.files import write_durably
 from ghostie.memory import new_id
+from ghostie.paths import Layout
 from ghostie.tui.app import GhostieApp
 from ghostie.tui.keeper import Keeper, Opening
 from ghostie.tui.place import Place
@@ -180,20 +181,35 @@ class House:
     ) -> GhostieApp:
         """Run the screens through *story*; with *quick*, nothing may hold the interface's thread up meanwhile."""
         opening = Opening(self.vault.layout.home)
-        held = {"vault": MASTER.vault.hex(), "epochs": {str(e): key.hex() for e, key in MASTER.epochs.items()}}
-        started = Keeper(opening, None if locked else held, ask=locked) if keeper else None
-        app = GhostieApp(opening, started, settings or Settings(), layout=self.vault.layout)
+        started = Keeper(opening, None if locked else HELD, ask=locked) if keeper else None
+        return show(self.vault.layout, started, story, size=size, settings=settings, quick=quick)
 
-        async def main() -> None:
-            async with app.run_test(size=size) as pilot:
-                await story(Screen(app, pilot))
 
-        with watched() as watch:
-            try:
-                asyncio.run(main())
-            finally:
-                app.close()
-        assert app.fault is None
-        if quick:
-            assert not watch.over, f"the interface's thread was held up more than {watch.longest:.2f} s: {watch.over}"
-        return app
+HELD = {"vault": MASTER.vault.hex(), "epochs": {str(e): key.hex() for e, key in MASTER.epochs.items()}}
+
+
+def show(
+    layout: Layout,
+    keeper: Keeper | None,
+    story: Story,
+    *,
+    size: tuple[int, int] = (120, 40),
+    settings: Settings | None = None,
+    quick: bool = True,
+) -> GhostieApp:
+    """Run the screens on *layout* through *story*; see `House.run`."""
+    app = GhostieApp(Opening(layout.home), keeper, settings or Settings(), layout=layout)
+
+    async def main() -> None:
+        async with app.run_test(size=size) as pilot:
+            await story(Screen(app, pilot))
+
+    with watched() as watch:
+        try:
+            asyncio.run(main())
+        finally:
+            app.close()
+    assert app.fault is None
+    if quick:
+        assert not watch.over, f"the interface's thread was held up more than {watch.longest:.2f} s: {watch.over}"
+    return app

@@ -89,7 +89,7 @@ class DevicesPlace(Working):
         if action.where != self.NAME:
             return True
         row = self.chosen
-        if row is None or self.under_way is not None:
+        if row is None or self.busy:
             return False
         return bool(row["this"]) if action.name == "rename" else action.name == "invite" or not row["this"]
 

@@ -53,6 +53,7 @@ class _Work:
     began: float = field(default_factory=time.monotonic)
     first: int | None = None
     stopping: bool = False
+    gentle: bool = False  # whether whatever else is asked for may take its place
 
     def heard(self, said: Mapping[str, Any]) -> None:
         if said.get("doing") != self.said.get("doing"):
@@ -73,6 +74,10 @@ class Working(Place):
         super().__init__()
         self.under_way: _Work | None = None
 
+    @property
+    def busy(self) -> bool:
+        return self.under_way is not None and not self.under_way.gentle
+
     def show(self) -> None:
         """Paint what there is to say, `progress` with it."""
         raise NotImplementedError
@@ -84,13 +89,18 @@ class Working(Place):
         then: Callable[[Any], None],
         *,
         failed: Callable[[GhostieError], None] | None = None,
+        gentle: bool = False,
         **given: Any,
     ) -> None:
-        if self.under_way is not None:
+        if self.busy:
             return
-        work = self.under_way = _Work(said)
+        if self.under_way is not None and self.under_way.long is not None:
+            self.under_way.long.cancel()
+        work = self.under_way = _Work(said, gentle=gentle)
 
         def ended(result: Any, deliver: Callable[[Any], None]) -> None:
+            if self.under_way is not work:
+                return
             self.under_way = None
             deliver(result)
             self.show()
@@ -98,7 +108,8 @@ class Working(Place):
 
         def heard(news: Mapping[str, Any]) -> None:
             work.heard(news)
-            self.show()
+            if self.under_way is work:
+                self.show()
 
         work.long = self.ask_long(
             task,
@@ -347,14 +358,14 @@ class SyncPlace(Working):
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def can(self, action: Action) -> bool:
-        busy, tied = self.under_way is not None, bool(self._found and self._found["store"])
+        tied = bool(self._found and self._found["store"])
         if action.name in ("refresh", "sync"):
             return False
         if action.where != self.NAME:
             return True
         if action.name == "stop":
-            return busy
-        if busy or self._found is None:
+            return self.under_way is not None
+        if self.busy or self._found is None:
             return False
         if action.name == "setup":
             return not tied
@@ -366,7 +377,7 @@ class SyncPlace(Working):
 
     def do_look(self) -> None:
         self._outcome = []
-        self.start("looking at the store", "sync.look", self._looked, failed=self._not_looked)
+        self.start("looking at the store", "sync.look", self._looked, failed=self._not_looked, gentle=True)
 
     def _looked(self, found: Mapping[str, Any]) -> None:
         self._problem = None
@@ -473,12 +484,30 @@ class SyncPlace(Working):
             )
             self.app.push_screen(question, lambda said: self._schedule(EVERY) if said else None)
 
-    def _schedule(self, every: int) -> None:
+    def _schedule(self, every: int, *, anyway: bool = False) -> None:
         if every:
-            program = str(Path(sys.argv[0]).absolute())
-            self.start("asking the scheduler", "sync.schedule", self._scheduled, every=every, program=program)
+            self.start(
+                "asking the scheduler",
+                "sync.schedule",
+                self._made_schedule,
+                every=every,
+                program=str(Path(sys.argv[0]).absolute()),
+                anyway=anyway,
+            )
         else:
             self.start("asking the scheduler", "sync.unschedule", lambda kinds: self._scheduled({"kind": None}))
+
+    def _made_schedule(self, made: Mapping[str, Any] | None) -> None:
+        if made is not None:
+            self._scheduled(made)
+            return
+        question = QuestionPlace(
+            "Nothing here opens the vault when nobody is there to type the passphrase. Sync by itself all the same?",
+            "It then syncs only while `ghostie unlock` holds the key. `ghostie sync auto --passphrase-file FILE` takes"
+            " the passphrase from a file, and the desktop keyring serves, too.",
+            bad=False,
+        )
+        self.app.push_screen(question, lambda said: self._schedule(EVERY, anyway=True) if said else None)
 
     def do_devices(self) -> None:
         from ghostie.tui.screens.devices import DevicesPlace

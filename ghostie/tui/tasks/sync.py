@@ -169,20 +169,25 @@ def automatic(desk: Desk) -> dict[str, Any]:
 
 
 @task
-def schedule(desk: Desk, every: int, program: str, anyway: bool = False) -> dict[str, Any]:
+def schedule(desk: Desk, every: int, program: str, anyway: bool = False) -> dict[str, Any] | None:
     """Let this vault sync every so many seconds, by *program* where that is ghostie's launcher.
 
-    Raises NothingOpens unless *anyway*, NoScheduler or SchedulerFailed.
+    Returns None, and makes nothing, where nothing would open the vault then, unless *anyway*. Raises NoScheduler or
+    SchedulerFailed.
     """
     import os
     import sys
 
+    from ghostie.sync.schedule import NothingOpens
     from ghostie.sync.schedule import schedule as make
 
     sys.argv[0] = program
     if desk.passphrase_command:
         os.environ["GHOSTIE_PASSPHRASE_COMMAND"] = desk.passphrase_command
-    made = make(desk.layout, every, passphrase_file=desk.passphrase_file, anyway=anyway)
+    try:
+        made = make(desk.layout, every, passphrase_file=desk.passphrase_file, anyway=anyway)
+    except NothingOpens:
+        return None
     return {"kind": made.kind, "every": made.plan.every, "key": made.plan.key, "active": made.active}
 
 
