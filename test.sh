@@ -114,6 +114,13 @@ need_sodium() {
         say 'test.sh: libsodium is not here, so the tests without PyNaCl skip (Debian or Ubuntu: apt install libsodium23)'
 }
 
+# The screens are tried in a real terminal by tmux.
+need_tmux() {
+    command -v tmux >/dev/null || debian tmux || true
+    command -v tmux >/dev/null ||
+        say 'test.sh: tmux is not here, so the tests in a real terminal skip (Debian or Ubuntu: apt install tmux)'
+}
+
 # Its package fetches a program when it is built, which does not work everywhere; tried once for each .venv/.
 need_shellcheck() {
     if ! command -v shellcheck >/dev/null && [ ! -f .venv/.no-shellcheck ]; then
@@ -215,11 +222,13 @@ main() {
         ;;
     slow)
         need_sodium
+        need_tmux
         exec pytest -n auto -m slow "$@" </dev/null
         ;;
     esac
 
     need_sodium
+    need_tmux
     lint || linted=1
     say 'Tests'
     tested=0

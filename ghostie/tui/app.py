@@ -35,6 +35,7 @@ class GhostieApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     INLINE_PADDING = 0
     ESCAPE_TO_MINIMIZE = False
+    ALLOW_SELECT = False
     BINDINGS: ClassVar = []
     TITLE = "ghostie"
 

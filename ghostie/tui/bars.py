@@ -9,11 +9,11 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from ghostie import text
 from ghostie.tui import words
 from ghostie.tui.actions import EVERYWHERE, Action
+from ghostie.tui.painting import Lines
 from ghostie.tui.words import Piece
 
 if TYPE_CHECKING:
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 MORE = "everywhere.palette"
 
 
-class Painted(Widget):
-    """A widget that paints its own lines in the application's styles."""
-
-    can_focus = False
+class Painted(Lines):
+    """A widget of a place that paints its own lines."""
 
     @property
     def ghostie(self) -> GhostieApp:
@@ -43,10 +41,6 @@ class Painted(Widget):
         place = self.screen
         assert isinstance(place, Place)
         return place
-
-    @property
-    def styled(self) -> dict[str, Style]:
-        return self.ghostie.painted
 
 
 class Head(Painted):
@@ -86,6 +80,17 @@ class Bar(Painted):
     def __init__(self) -> None:
         super().__init__()
         self._spots: list[tuple[int, int, Action]] = []
+        self._likely: list[Action] | None = None
+
+    def again(self) -> None:
+        """Find out anew what can be done, and paint it."""
+        self._likely = None
+        self.refresh()
+
+    def _actions(self) -> list[Action]:
+        if self._likely is None:
+            self._likely = self.place.likely()
+        return self._likely
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 2 if self.place.narrow and not self.place.low else 1
@@ -98,7 +103,7 @@ class Bar(Painted):
         keymap = self.ghostie.settings.keymap
         pieces: list[Piece] = []
         self._spots, at = [], 0
-        for action in self.place.likely():
+        for action in self._actions():
             key = keymap.shown(action)
             spelt = f" {key} {action.words} "
             if at + cell_len(spelt) > width:
@@ -112,7 +117,7 @@ class Bar(Painted):
         """Return a line of up to four buttons: the three likeliest actions, and all of them."""
         styled, width = self.styled, self.size.width
         keymap = self.ghostie.settings.keymap
-        shown = [action for action in self.place.likely() if action.where != EVERYWHERE][:3]
+        shown = [action for action in self._actions() if action.where != EVERYWHERE][:3]
         if len(shown) < 3 and not self.place.typing:
             shown.insert(0, keymap.get("everywhere.leave"))
         shown.append(keymap.get(MORE))

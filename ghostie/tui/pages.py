@@ -10,7 +10,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ghostie.tui import themes, words
+from ghostie.tui import words
+from ghostie.tui.painting import Lines
 from ghostie.tui.words import Piece
 
 AHEAD: Final = 400  # lines that are wrapped beyond what is seen
@@ -21,10 +22,8 @@ Line = Sequence[Piece]
 Flow = Callable[[int], Iterable[Line]]
 
 
-class Page(ScrollView):
+class Page(Lines, ScrollView):
     """A head of painted lines, then text."""
-
-    can_focus = False
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -84,7 +83,7 @@ class Page(ScrollView):
             self._grow(int(new_value) + self.size.height + AHEAD)
 
     def render_line(self, y: int) -> Strip:
-        styled = themes.styles(self.app.current_theme)
+        styled = self.styled
         at = y + self.scroll_offset.y
         pieces = self._lines[at] if at < len(self._lines) else ()
         return words.strip([(" ", None), *pieces], self.scrollable_content_region.width, styled["text"])

@@ -57,6 +57,7 @@ class Place(Screen[Any]):
         self._ready = False
         self._held: list[events.Key] = []
         self._soon: Timer | None = None
+        self._filling: Widget | None = None  # a field that has not yet taken in all that was typed
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -139,12 +140,15 @@ class Place(Screen[Any]):
         self._ready = True
         self.resized()
         self.opened()
+        self._release()
+
+    def _release(self) -> None:
+        """Take the keys that were held, in order, wherever one is by now."""
         held, self._held = self._held, []
         for event in held:
-            if self.app.screen is not self:
-                self.app.post_message(event)
-            elif not self.take_key(event) and self.focused is not None:
-                self.focused.post_message(event)
+            top = self.app.screen
+            if not (isinstance(top, Place) and top.take_key(event)) and top.focused is not None:
+                top.focused.post_message(event)
 
     def on_unmount(self) -> None:
         self._gone = True
@@ -193,10 +197,11 @@ class Place(Screen[Any]):
     def take_key(self, event: events.Key) -> bool:
         """Carry out what a key means here; return False for what a text field or Textual itself is to have.
 
-        Keys are taken in order: what was typed before the place was painted waits until it is.
+        Keys are taken in order: what was typed before the place was painted waits until it is, and what an action does
+        with a text field waits until the field has taken in what was typed into it.
         """
         self.ghostie.touched()
-        if not self._ready:
+        if not self._ready or (self._filling is not None and self._filling is self.focused):
             self._held.append(event)
             return True
         self.tell("")
@@ -208,10 +213,19 @@ class Place(Screen[Any]):
                 continue
             if self.typing and (event.is_printable or not action.typing):
                 return False
-            if self.applies(action):
+            if self.focused is not None:
+                self._filling = self.focused
+                self._filling.call_later(self._filled, action)
+            elif self.applies(action):
                 self.run_action_of(action)
             return True
         return False
+
+    def _filled(self, action: Action) -> None:
+        self._filling = None
+        if self.alive and self.applies(action):
+            self.run_action_of(action)
+        self._release()
 
     def on_click(self) -> None:
         self.ghostie.touched()
@@ -258,8 +272,9 @@ class Place(Screen[Any]):
         if self._soon is not None:
             self._soon.stop()
             self._soon = None
-        for bar in self.query(Head), self.query(Bar):
-            bar.refresh()
+        self.query(Head).refresh()
+        for bar in self.query(Bar):
+            bar.again()
 
     def repaint_soon(self) -> None:
         """Paint them when the keys have stopped for a moment: they may wait, the list may not."""

@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ghostie.tui import themes, words
+from ghostie.tui import words
+from ghostie.tui.painting import Lines
 from ghostie.tui.words import Piece
 
 KEPT: Final = 600
@@ -61,14 +62,12 @@ def where(names: Sequence[str], name: str | None) -> int:
         return -1
 
 
-class Rows(ScrollView):
+class Rows(Lines, ScrollView):
     """A list of rows by name, with a cursor and marks, both by name.
 
     *paint* makes the lines of one row: (row, width, lines) → lines of pieces. `show` sets the names; rows that are
     needed and not there are asked for by `Wanted`, and come by `fill`.
     """
-
-    can_focus = False
 
     class Moved(Message):
         """The cursor stands on another row, or on the same with other text; None where there is no row."""
@@ -293,7 +292,7 @@ class Rows(ScrollView):
             self.refresh(Region(0, top, self.size.width, self.lines))
 
     def render_line(self, y: int) -> Strip:
-        styled = themes.styles(self.app.current_theme)
+        styled = self.styled
         width = self.scrollable_content_region.width
         line = y + self.scroll_offset.y
         at, part = divmod(line, self.lines)

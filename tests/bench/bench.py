@@ -1,10 +1,11 @@
-"""How fast ghostie is, as ratios to bare programs measured in the same run: `./test.sh bench [local|network|small] [ROUNDS]`.
+"""How fast ghostie is, as ratios to bare programs measured in the same run: `./test.sh bench [PART] [ROUNDS]`.
 
 F0 is `python -c pass`; F1 is `python -c "import nacl.secret, orjson, tinydb"`; L is a bare loop that seals and writes
 the same 10,000 files, without fsync, timed inside its process. Every other figure is a whole command, its start
 included, wall time, the median of the rounds; the rounds go through all commands in turn, so that a slow moment hits
 all alike. Memory is the process's own high-water mark, from a run of its own. What sync costs over a network is in
-`network.py`, and what a small machine pays in `small.py`.
+`network.py`, what a small machine
+pays in `small.py`, and how quick the screens are in `screens.py`; PART is local, network, small or screens.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import network, small
+from tests.bench import network, screens, small
 from tests.bench.memories import ROOT, memories
 
 PASSPHRASE = "a passphrase for measuring"
@@ -245,7 +246,7 @@ def measure(rounds: int) -> None:
 
 def main() -> None:
     words = sys.argv[1:]
-    part = words.pop(0) if words and words[0] in ("local", "network", "small") else ""
+    part = words.pop(0) if words and words[0] in ("local", "network", "small", "screens") else ""
     rounds = int(words[0]) if words else 5
     print(f"load: {' '.join(f'{load:.2f}' for load in os.getloadavg())} on {os.cpu_count()} cores\n", flush=True)
     if part in ("", "local"):
@@ -254,6 +255,8 @@ def main() -> None:
         network.measure(rounds)
     if part in ("", "small"):
         small.measure(rounds)
+    if part in ("", "screens"):
+        screens.measure(rounds)
 
 
 if __name__ == "__main__":

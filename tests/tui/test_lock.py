@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual import events
+
 from tests.tui.house import PASSPHRASE, House, Screen
 
 
@@ -36,3 +38,16 @@ def test_locking_drops_what_was_read_and_asks_again(house: House) -> None:
         await screen.sees("a secret that was seen")
 
     house.run(story)
+
+
+def test_what_is_typed_in_one_go_is_taken_in_order(house: House) -> None:
+    house.add("behind the lock")
+
+    async def story(screen: Screen) -> None:
+        await screen.at("unlock")
+        for letter in PASSPHRASE:
+            screen.app.post_message(events.Key("space" if letter == " " else letter, letter))
+        screen.app.post_message(events.Key("enter", "\r"))
+        await screen.sees("behind the lock")
+
+    house.run(story, locked=True)

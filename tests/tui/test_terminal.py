@@ -1,0 +1,130 @@
+"""The real command in a real terminal: keys sent, the screen captured."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.device import GHOSTIE, PASSPHRASE, Device
+
+PATIENCE = 60.0
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("tmux") is None, reason="tmux is not here (Debian or Ubuntu: apt-get install -y tmux)"
+)
+
+
+class Terminal:
+    """A terminal of tmux's, with a server of its own."""
+
+    def __init__(self, folder: Path, device: Device) -> None:
+        self._socket = str(folder / "tmux")
+        self._device = device
+
+    def _tmux(self, *argv: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, "-f", "/dev/null", *argv],
+            env=self._device.environment({"TERM": "xterm-256color"}),
+            cwd=self._device.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, *argv: str, size: tuple[int, int] = (45, 30), **env: str) -> None:
+        """Run a command; the terminal stays when it has ended, and then says its exit code."""
+        spelt = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
+        script = '"$@"; echo "ended $?"; exec sleep 600'
+        size_of = ("-x", str(size[0]), "-y", str(size[1]))
+        self._tmux("new-session", "-d", *size_of, *spelt, "sh", "-c", script, "sh", *GHOSTIE, *argv)
+
+    def text(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def sees(self, *words: str) -> None:
+        give_up = time.monotonic() + PATIENCE
+        while not all(each in (seen := self.text()) for each in words):
+            assert time.monotonic() < give_up, f"{words} never came\n{seen}"
+            time.sleep(0.05)
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def type(self, words: str) -> None:
+        self._tmux("send-keys", "-l", words)
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def end(self) -> None:
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def terminal(laptop: Device, short_folder: Path) -> Iterator[Terminal]:
+    made = Terminal(short_folder, laptop)
+    yield made
+    made.end()
+
+
+def test_ghostie_alone_opens_the_screens_on_a_terminal(laptop: Device, terminal: Terminal) -> None:
+    laptop.add("the router is at 10.0.0.1", "-c", "network")
+    laptop.add("buy oat milk")
+    terminal.start()
+    terminal.sees("buy oat milk", "search", "more")
+    terminal.keys("/")
+    terminal.type("rout")
+    terminal.sees("1 · rout")
+    terminal.keys("Enter")
+    terminal.keys("x")
+    terminal.sees("removed 1 memory")
+    terminal.resize(50, 14)
+    terminal.keys("u")
+    terminal.sees("took back")
+    terminal.resize(120, 40)
+    terminal.keys("0")
+    terminal.sees("buy oat milk", "the router")
+    terminal.keys("q")
+    terminal.sees("ended 0")
+
+
+def test_the_editor_has_the_terminal_while_it_runs(laptop: Device, terminal: Terminal, tmp_path: Path) -> None:
+    laptop.add("before")
+    script = tmp_path / "editor"
+    script.write_text('#!/bin/sh\nprintf "write: "\nread line\nprintf "%s\\n" "$line" > "$1"\n')
+    script.chmod(0o700)
+    terminal.start("review", "--no-mouse", EDITOR=str(script))
+    terminal.sees("before")
+    terminal.keys("E")
+    terminal.sees("write:")
+    terminal.type("from the editor")
+    terminal.keys("Enter")
+    terminal.sees("saved", "from the editor")
+    terminal.keys("q")
+    terminal.sees("ended 0")
+
+
+def test_a_locked_vault_asks_on_the_screen(laptop: Device, terminal: Terminal) -> None:
+    laptop.add("behind the lock")
+    terminal.start("review")
+    terminal.sees("behind the lock")
+    terminal.keys("L")
+    terminal.sees("passphrase", "unlock")
+    assert "behind" not in terminal.text()
+    terminal.type("wrong words here")
+    terminal.keys("Enter")
+    terminal.sees("does not open")
+    terminal.type(PASSPHRASE)
+    terminal.keys("Enter")
+    terminal.sees("behind the lock")
+    terminal.keys("q")
+    terminal.sees("ended 0")
+    assert "behind" not in terminal.text()
