@@ -20,7 +20,7 @@ from ghostie.backends.retry import Budget, Retrying
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError
+from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError, UnknownVersion
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud
@@ -286,7 +286,11 @@ class History:
         )
         if entry is None:
             return "has nothing to bring back"
-        self.acknowledge(machine.link.vault.restore(entry.id))
+        try:
+            self.acknowledge(machine.link.vault.restore(entry.id))
+        except UnknownVersion:
+            # what stood here still was of a purge that was cut off, and any next change finishes that first
+            return f"finds {entry.id[:6]} purged"
         return f"brings back {entry.id[:6]}"
 
     def purge(self, machine: Machine) -> str:
