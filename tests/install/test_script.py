@@ -182,3 +182,12 @@ def test_cut_at_each_of_its_commands_it_leaves_a_ghostie_that_works(place: Place
             trial.install("--uninstall", "--yes")
             assert trial.tree() == {}
     assert seen == {"one\n", "two\n"}
+
+
+def test_the_list_of_packages_is_what_the_script_asks_for() -> None:
+    lines = (ROOT / "termux" / "packages.txt").read_text(encoding="utf-8").splitlines()
+    listed = [line.split(maxsplit=2) for line in lines if line and not line.startswith("#")]
+    asked = SCRIPT.read_text(encoding="utf-8").partition("missing_packages() {")[2].partition("\n}")[0]
+    needed = {name for name, need, _ in listed if need == "needed"}
+    assert needed == {"python", "libsodium"}
+    assert all(f"'{name} '" in asked for name in needed) and asked.count("printf") == len(needed)
