@@ -133,7 +133,7 @@ def test_a_store_that_vanishes_is_said_in_words_and_is_taken_up_again(house: Hou
     house.run(story, size=(60, 40))
 
 
-def test_a_disk_that_is_full_is_said_and_the_program_stays(house: House, meeting: Meeting) -> None:
+def test_a_vault_that_cannot_be_written_is_said_and_the_sync_is_done_later(house: House, meeting: Meeting) -> None:
     meeting.phone.add("from the phone")
     meeting.sync(meeting.phone)
 
@@ -144,7 +144,11 @@ def test_a_disk_that_is_full_is_said_and_the_program_stays(house: House, meeting
         await screen.elsewhere(lambda: memories.rename(memories.with_name("aside")))
         await screen.press("enter")
         await screen.sees("! ")
-        await screen.elsewhere(lambda: memories.with_name("aside").rename(memories) if not memories.exists() else None)
+        await screen.no_longer_sees("… syncing")
+        assert "Took in" not in screen.text()
+        await screen.elsewhere(lambda: memories.with_name("aside").rename(memories))
+        await screen.press("enter")
+        await screen.sees("Took in 1 version")
         await screen.at("sync")
 
     house.run(story)
