@@ -78,7 +78,7 @@ def test_a_vault_is_made_its_words_are_proved_and_there_is_something_to_play_wit
         await screen.at("memories")
         await screen.sees("A restored backup")
 
-    show(layout, None, story, size=(60, 34))
+    show(layout, None, story, size=(60, 34), quick=False)  # it first loads what all places need
     vault = open_vault(layout.home, passphrase=PASSPHRASE)
     vault.refresh()
     assert len(vault.select()) == 10
@@ -161,7 +161,7 @@ def test_a_vault_is_joined_by_a_code_and_the_passphrase(house: House, tmp_path: 
         await screen.press("enter")
         await screen.sees("Took in 1 version")
 
-    show(layout, None, story, size=(60, 34))
+    show(layout, None, story, size=(60, 34), quick=False)  # it first loads what all places need
 
 
 @pytest.mark.parametrize(
