@@ -14,9 +14,9 @@ from ghostie.tui.actions import LIST, Action
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.screens.line import LinePlace
 from ghostie.tui.screens.question import QuestionPlace
-from ghostie.tui.screens.sync import Working
 from ghostie.tui.sheets import Sheet
 from ghostie.tui.words import Piece
+from ghostie.tui.working import Working
 
 
 class DevicesPlace(Working):
