@@ -34,14 +34,22 @@ def come_to_rest(history: History) -> None:
         _hold_nobody_to_what_is_gone(history)
         _repair(history)
     history.evil = False
+    _meet(history)
+
+
+def _meet(history: History) -> None:
+    """Let everybody sync, three rounds at the most. Raises Broken if they do not come to one state."""
     for number in range(1, QUIET_ROUNDS + 1):
         history.step += 1
         for machine in history.machines:
             told = [history.pull(machine, yes=True), history.push(machine)]
             history.tell(machine.name, f"quiet round {number}", "; ".join(told))
-        if len({picture(history, machine) for machine in history.machines}) == 1:
+        first, *others = (picture(history, machine) for machine in history.machines)
+        # a picture leaves some memories out, and what is new of those may still be on its way
+        if all(other == first for other in others) and not lost(history, history.versions(history.machines[0])):
             return
-    first, *others = (picture(history, machine) for machine in history.machines)
+    if all(other == first for other in others):
+        return
     apart = sorted({str(each) for other in others for each in (*(first[0] ^ other[0]), *set(first[1]) ^ set(other[1]))})
     raise Broken("all devices come to one state in three quiet rounds", ", ".join(apart)[:400])
 
@@ -84,13 +92,19 @@ def picture(history: History, machine: Machine) -> Picture:
     return versions, tuple(sorted((entry.id, tuple(sorted(entry.heads))) for entry in entries))
 
 
+def lost(history: History, versions: dict[str, Version]) -> set[str]:
+    """Return the hashes of what was acknowledged, not purged, and is not among *versions*."""
+    destroyed = {digest for version in versions.values() for digest in version.purges}
+    return history.acknowledged - destroyed - versions.keys()
+
+
 def judge(history: History) -> None:
     """Look at what everybody has, and at the store. Raises Broken."""
     for machine in history.machines[1:]:
         history.versions(machine)  # all of them open
     versions = history.versions(history.machines[0])
     destroyed = {digest for version in versions.values() for digest in version.purges}
-    if missing := history.acknowledged - destroyed - versions.keys():
+    if missing := lost(history, versions):
         raise Broken("no acknowledged version is lost", f"{len(missing)} are: {sorted(missing)[0]}")
     if destroyed & versions.keys():
         raise Broken("what was purged is gone", "it is still here")
@@ -158,8 +172,11 @@ def _store_is_whole(history: History, destroyed: set[str]) -> None:
     done = engine.pull(newcomer.link, yes=True)
     if history.mended:
         if done.alarms:
-            repair(newcomer.link)
-            engine.pull(newcomer.link, yes=True)
+            # what everybody had before it was spoilt alarms nobody but who is new: whoever knows it puts it back, and
+            # what the new device merged without it is a version like any other
+            history.machines.append(newcomer)
+            _repair(history)
+            _meet(history)
     elif done.alarms:
         raise Broken("an honest store raises no alarm", done.alarms[0].sentence())
     elif problems := survey.verify(first.link):

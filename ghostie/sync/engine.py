@@ -52,6 +52,8 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
     """
     with link.session():
         link.vault.refresh()
+        if not dry_run:
+            link.vault.finish_purges()
         outbox = Outbox(link)
         versions = outbox.unpublished()
         memories = len({memory_id for memory_id, _ in versions})
@@ -102,6 +104,8 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
     """
     with link.session():
         link.vault.refresh()
+        if not dry_run:
+            link.vault.finish_purges()
         fetched = fetch(link, dry_run=dry_run)
         gone = removals(link, fetched.versions)
         alarms, notices = tuple(fetched.alarms), (*fetched.notices, *link.told(keep=not dry_run))

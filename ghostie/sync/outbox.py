@@ -249,9 +249,12 @@ class Outbox:
         return (self._destroyed() & own) - set(state.scrubbed)
 
     def renew(self, listing: Listing, stale: set[str]) -> None:
-        """Write own segments that hold *stale* versions anew, under the same names: a hash for what was purged."""
+        """Write own segments that hold *stale* versions anew, under the same names: a hash for what was purged.
+
+        What the store does not show, or gives damaged, cannot be written anew: a purge of that stays to be done.
+        """
         log = self._link.ledger.log(self._vault.device.writer)
-        looked: set[SegmentName] = set()
+        looked: dict[SegmentName, bool] = {}  # and whether nothing stale is left in it
         for fresh in (False, True):
             if fresh:  # a listing may be old, and what it does not show would keep what has to go
                 self._link.wait()
@@ -259,13 +262,22 @@ class Outbox:
             for name in listing.of(self._vault.device.writer):
                 if name in looked or not log.knows(name.last, name.tip):
                     continue
-                looked.add(name)
                 before, hashes = log.stretch(name.first, name.last)
+                looked[name] = True
                 if any(digest.hex() in stale for digest in hashes):
                     try:
                         renewed = self.seal_stretch(name.first, before, self.entries_of(hashes, [name]))
                     except (BadSegment, NotFound):
-                        continue  # it opens for nobody, or is gone
+                        looked[name] = False  # it opens for nobody, or is gone
+                        continue
                     self._link.store.write({name.key: renewed.sealed})
+        there = [name for name in listing.of(self._vault.device.writer) if looked.get(name)]
+        reached = {at for name in there for at in range(name.first, name.last + 1)}
+        withheld = {
+            digest.hex()
+            for first, _, hashes in log.stretches
+            for at, digest in enumerate(hashes, first)
+            if at not in reached
+        }
         state = self._link.ledger.state
-        state.scrubbed = sorted({*state.scrubbed, *(stale & self._destroyed())})
+        state.scrubbed = sorted({*state.scrubbed, *((stale & self._destroyed()) - withheld)})

@@ -422,6 +422,12 @@ class Vault:
 
         conflicts.note(self, ids)
 
+    def finish_purges(self) -> None:
+        """Finish what was cut off half way through a purge. The index is loaded. Raises VaultBusy or KeysChanged."""
+        if any(entry.doomed() for memory_id in self.index.purged() if (entry := self.index.get(memory_id))):
+            with self.changing("purge"):
+                pass  # every change begins with that
+
     def obey_purges(self, ids: Iterable[str]) -> None:
         """Destroy what the markers of memories *ids* say is destroyed and is still here. The lock is held."""
         stems = [stem for memory_id in ids if (entry := self.index.get(memory_id)) for stem in entry.doomed()]

@@ -24,6 +24,12 @@ from ghostie.vault.vault import TakenIn, Vault
 
 EVERYDAY, EVERYDAY_CHUNK = 96, 12
 ALL, CHUNK = 5_000, 100
+FOUND = {
+    "the store hid own segments while a purge was to reach them": (10_555, 11_009),
+    "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
+    "an object was spoilt that everybody had already, and then somebody new came": (11_867, 13_589),
+    "a memory whose purge was lost got another edit in the last push": (12_205,),
+}
 
 
 def live(first: int, last: int) -> list[Report]:
@@ -40,6 +46,12 @@ def live(first: int, last: int) -> list[Report]:
 @pytest.mark.parametrize("first", range(0, EVERYDAY, EVERYDAY_CHUNK))
 def test_every_history_keeps_every_promise(first: int) -> None:
     live(first, first + EVERYDAY_CHUNK)
+
+
+@pytest.mark.parametrize("seeds", FOUND.values(), ids=FOUND)
+def test_a_history_that_once_broke_a_promise_keeps_all_of_them(seeds: tuple[int, ...]) -> None:
+    for seed in seeds:
+        live(seed, seed + 1)
 
 
 @pytest.mark.slow

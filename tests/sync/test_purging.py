@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from ghostie.errors import Unreachable
 from ghostie.sync import engine, survey
 from ghostie.sync.link import Link
+from ghostie.vault.upkeep import tidy
 
 from .world import Wire, World, add, contents, entry, everything, hashes, in_step, ledger, settle, sync
 
@@ -177,6 +180,63 @@ def test_a_purge_that_is_interrupted_on_the_way_to_the_store_is_finished_by_the_
     assert SECRET.encode() not in world.stored_bytes()
     settle(world.again(phone), laptop)
     assert SECRET not in contents(laptop)
+
+
+def test_what_the_store_did_not_show_is_purged_once_it_does(world: World) -> None:
+    wire = Wire(world.store)
+    phone, laptop = world.device("phone", store=wire), world.device("laptop")
+    memory = add(phone, SECRET)
+    engine.push(phone)
+    hidden = {name.key for name in world.names(phone.vault.device.writer)}
+    add(phone, "nothing special")
+    settle(phone, laptop)
+    phone.vault.purge([memory.id])
+    shown = [info for info in world.store.list("ghostie/") if info.key not in hidden]
+    wire.stale = [shown, shown]
+    engine.push(phone)
+    assert wire.stale == []
+    assert SECRET.encode() in world.stored_bytes()
+    engine.push(phone)
+    assert SECRET.encode() not in world.stored_bytes()
+    wire.since()
+    engine.push(phone)
+    assert wire.since() == []
+
+
+def test_a_segment_that_cannot_be_had_when_a_purge_is_to_reach_it_is_purged_later(world: World) -> None:
+    wire = Wire(world.store)
+    phone, laptop = world.device("phone", store=wire), world.device("laptop")
+    memory, other = add(phone, SECRET), add(phone, "first")
+    phone.vault.edit(other.id, {"content": "second"})
+    settle(phone, laptop)
+    assert tidy(phone.vault, history=1).versions == 1, "the store alone has it, and it must not be lost there"
+    phone.vault.purge([memory.id])
+    wire.absent = {name.key for name in world.names(phone.vault.device.writer)}
+    engine.push(phone)
+    assert SECRET.encode() in world.stored_bytes()
+    wire.absent.clear()
+    engine.push(phone)
+    assert SECRET.encode() not in world.stored_bytes()
+    assert other.hash in world.stored()
+
+
+@pytest.mark.parametrize("meet", [engine.pull, engine.push])
+def test_a_purge_that_is_cut_off_on_the_device_is_finished_by_the_next_sync(
+    world: World, phone: Link, laptop: Link, meet: Callable[[Link], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = add(phone, SECRET)
+    settle(phone, laptop)
+    memory = add(phone, SECRET)
+    with monkeypatch.context() as cut:
+        cut.setattr(phone.vault, "obey_purges", lambda ids: None)
+        phone.vault.purge([published.id, memory.id])
+    phone = world.again(phone)
+    assert {published.hash, memory.hash} <= hashes(phone)
+    meet(phone)
+    assert {published.hash, memory.hash}.isdisjoint(hashes(phone))
+    settle(phone, laptop)
+    assert SECRET.encode() not in world.stored_bytes()
+    assert in_step(phone, laptop)
 
 
 def test_an_edit_that_was_made_elsewhere_meanwhile_survives_a_purge_flagged(phone: Link, laptop: Link) -> None:
