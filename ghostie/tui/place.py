@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
@@ -110,7 +111,12 @@ class Place(Screen[Any]):
     @property
     def alive(self) -> bool:
         """Whether its widgets are there: what comes later than that comes to nobody."""
-        return self._ready and not self._gone and not self.ghostie.ending
+        return self._ready and self._placed
+
+    @property
+    def _placed(self) -> bool:
+        # a place that was left loses its widgets before it is told so
+        return not self._gone and not self.ghostie.ending and self in self.ghostie.screen_stack
 
     @property
     def narrow(self) -> bool:
@@ -135,7 +141,7 @@ class Place(Screen[Any]):
         self.call_after_refresh(self._first)
 
     def _first(self) -> None:
-        if self._gone or self.ghostie.ending:
+        if not self._placed:
             return
         self._ready = True
         self.resized()
@@ -223,7 +229,7 @@ class Place(Screen[Any]):
 
     def _filled(self, action: Action) -> None:
         self._filling = None
-        if self.alive and self.applies(action):
+        if self.alive and self is self.app.screen and self.applies(action):
             self.run_action_of(action)
         self._release()
 
@@ -253,6 +259,14 @@ class Place(Screen[Any]):
     def do_back(self) -> None:
         """Leave this place; the first one is left for good."""
         self.ghostie.back()
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Leave this place with *result*; what was opened over it goes with it."""
+        if not self._placed:
+            return AwaitComplete()
+        while self.app.screen is not self:
+            self.app.pop_screen()
+        return super().dismiss(result)
 
     # -- words -------------------------------------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ import pytest
 from tests.cli.device import GHOSTIE, PASSPHRASE, Device
 
 PATIENCE = 60.0
+# of a terminal's 256 colours, those without a hue
+GREYS = {str(index) for index in (0, 7, 8, 15, 16, 59, 102, 145, 188, 231, *range(232, 256))}
 
-pytestmark = pytest.mark.skipif(
+needs_tmux = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not here (Debian or Ubuntu: apt-get install -y tmux)"
 )
+pytestmark = needs_tmux
 
 
 class Terminal:
@@ -49,11 +53,19 @@ class Terminal:
     def text(self) -> str:
         return self._tmux("capture-pane", "-p")
 
-    def sees(self, *words: str) -> None:
+    def painted(self) -> str:
+        """Return what is on the screen with the codes that colour it."""
+        return self._tmux("capture-pane", "-p", "-e")
+
+    def until(self, holds: Callable[[str], bool], what: str = "it") -> None:
+        """Wait until what is on the screen is as *holds* says."""
         give_up = time.monotonic() + PATIENCE
-        while not all(each in (seen := self.text()) for each in words):
-            assert time.monotonic() < give_up, f"{words} never came\n{seen}"
+        while not holds(seen := self.text()):
+            assert time.monotonic() < give_up, f"{what} never came\n{seen}"
             time.sleep(0.05)
+
+    def sees(self, *words: str) -> None:
+        self.until(lambda seen: all(each in seen for each in words), f"{words}")
 
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
@@ -110,6 +122,31 @@ def test_the_editor_has_the_terminal_while_it_runs(laptop: Device, terminal: Ter
     terminal.sees("saved", "from the editor")
     terminal.keys("q")
     terminal.sees("ended 0")
+
+
+def test_no_color_is_honoured(laptop: Device, terminal: Terminal) -> None:
+    laptop.add("in black and white", "-c", "plain", "-t", "grey")
+    terminal.start("review", NO_COLOR="1")
+    terminal.sees("in black and white", "search")
+    assert not colours(terminal.painted())
+    terminal.keys("q")
+    terminal.sees("ended 0")
+
+
+def test_there_is_colour_where_nobody_forbids_it(laptop: Device, terminal: Terminal) -> None:
+    laptop.add("in colour", "-c", "plain", "-t", "green")
+    terminal.start("review")
+    terminal.sees("in colour", "search")
+    assert colours(terminal.painted())
+
+
+def colours(painted: str) -> set[str]:
+    """Return the colours that are not shades of grey, of all that *painted* sets."""
+    codes = re.findall(r"\x1b\[([\d;:]*)m", painted)
+    mixed = {rgb for code in codes for rgb in re.findall(r"[34]8;2;(\d+;\d+;\d+)", code)}
+    indexed = {index for code in codes for index in re.findall(r"[34]8;5;(\d+)", code)}
+    named = {code for code in codes if re.fullmatch(r"(3|4|9|10)[1-6]", code)}
+    return {rgb for rgb in mixed if len(set(rgb.split(";"))) > 1} | (indexed - GREYS) | named
 
 
 def test_a_locked_vault_asks_on_the_screen(laptop: Device, terminal: Terminal) -> None:

@@ -43,7 +43,7 @@ class FilterPlace(Place):
         return self.query_one(Rows)
 
     def opened(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self.ask("memories.terms", self._got, query=self._wanted)
 
     def _got(self, found: Mapping[str, Any]) -> None:

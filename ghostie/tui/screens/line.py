@@ -33,7 +33,7 @@ class LinePlace(Place):
             yield Line(self._value, label=self._what, suggest=self._suggest)
 
     def opened(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         if self._of is not None:
             self.ask("memories.in_use", self._known)
 

@@ -36,7 +36,7 @@ class PalettePlace(Place):
         return self.query_one(Rows)
 
     def opened(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self._narrow_to("")
 
     def can(self, action: Action) -> bool:

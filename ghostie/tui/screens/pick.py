@@ -47,7 +47,7 @@ class PickPlace(Place):
         return action.where == self.NAME or action.name in ("back", "quit", "leave")
 
     def opened(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self._find("")
 
     def resized(self) -> None:

@@ -33,7 +33,7 @@ class SettlingPlace(Place):
             self.area.disabled = True
             self.tell("this text is too long to edit here: Esc, then E opens it in your editor")
         else:
-            self.area.focus()
+            self.set_focus(self.area)
             self.tell("keep what you want, take the marker lines out, then ctrl+s")
 
     def do_accept(self) -> None:

@@ -36,7 +36,7 @@ class UnlockPlace(Place):
         self.query_one(Page).show(head, f"{self.ghostie.layout.home}\n\nType the passphrase, then Enter. Esc leaves.")
         self.query_one(Page).styles.height = "auto"
         self.query_one(Page).styles.max_height = 8
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         if self._why:
             self.tell(self._why)
 

@@ -52,10 +52,10 @@ class WritingPlace(Place):
         content = self.query_one("#content", Area)
         if self._large:
             content.disabled = True
-            self.query_one("#tags").focus()
+            self.set_focus(self.query_one("#tags"))
             self.tell("this text is too long to edit here: E in the list opens it in your editor")
         else:
-            content.focus()
+            self.set_focus(content)
 
     def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
         self._in_use = in_use
