@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ghostie import codec, errors
 from ghostie.errors import GhostieError
@@ -148,6 +148,8 @@ class Asked:
 class Keeper:
     """One keeper process. `listen` runs in the interface's loop; everything else returns at once."""
 
+    PROGRAM: ClassVar = "ghostie.tui.desk"  # the module that the process runs
+
     def __init__(self, opening: Opening, keys: Any = None, *, ask: bool = False) -> None:
         ours, theirs = socket.socketpair()
         package = Path(__file__).resolve().parents[2]
@@ -158,7 +160,7 @@ class Keeper:
         with theirs:
             # -P: the folder that the person stands in is not searched for modules
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ghostie.tui.desk"],
+                [sys.executable, "-P", "-m", self.PROGRAM],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partialmethod
 from typing import Any, Final
 
@@ -160,9 +160,12 @@ class MemoriesPlace(Changing, Place):
     def _looked(self, found: Mapping[str, Any]) -> None:
         same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
         self._found = found
-        width = self.preview.size.width
-        head = facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
-        self.preview.show(head, found["record"]["content"], top=not same)
+
+        def lines(width: int) -> Iterable[Sequence[Piece]]:  # the preview may yet become wider or narrower
+            yield from facts.head_lines(found, width + 2, styled=self.ghostie.painted, now=facts.now())
+            yield from ([(line, None)] for line in words.lines(found["record"]["content"], width))
+
+        self.preview.flow(lines, top=not same)
 
     def _not_looked(self, error: GhostieError) -> None:
         self._found = None
