@@ -15,7 +15,7 @@ from textual.app import App
 from ghostie.errors import GhostieError
 from ghostie.paths import Layout
 from ghostie.tui import themes
-from ghostie.tui.keeper import Asked, Failed, Keeper, KeeperGone, Opening, Then, told
+from ghostie.tui.keeper import Asked, Cancelled, Failed, Keeper, KeeperGone, Opening, Then, told
 from ghostie.tui.place import Long, Place
 from ghostie.tui.settings import Settings
 
@@ -208,6 +208,8 @@ class GhostieApp(App[None]):
             def over(result: Any, deliver: Then) -> None:
                 self._long.discard(keeper)
                 self._let_go(keeper)
+                # a keeper that is stopped while it starts just ends
+                result = Cancelled() if long.cancelled and isinstance(result, KeeperGone) else result
                 if place.alive:
                     deliver(result)
 
