@@ -116,7 +116,8 @@ class Place(Screen[Any]):
     @property
     def _placed(self) -> bool:
         # a place that was left loses its widgets before it is told so
-        return not self._gone and not self.ghostie.ending and self in self.ghostie.screen_stack
+        ghostie = self.ghostie
+        return not (self._gone or ghostie.ending or ghostie._exit) and self in ghostie.screen_stack
 
     @property
     def narrow(self) -> bool:
