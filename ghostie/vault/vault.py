@@ -206,6 +206,8 @@ class Vault:
 
         A small marker stays, so that no device brings them back. This cannot be undone.
         """
+        from ghostie.vault import conflicts
+
         with self.changing("purge") as change:
             markers = []
             for entry in self._find_all(prefixes):
@@ -219,7 +221,7 @@ class Vault:
                 )
             self.commit(markers)
             self.obey_purges([marker.id for marker in markers])
-            self._note_conflicts(marker.id for marker in markers)
+            conflicts.note(self, (marker.id for marker in markers))
             return [marker.id for marker in markers]
 
     def take_in(self, versions: Iterable[Version], what: str) -> TakenIn:
@@ -361,11 +363,8 @@ class Vault:
         """Bring the full-text index up to date with the loaded index; keep it where that pays."""
         self._search.catch_up(self.shown_heads(), self.files.read_many)
         if self._search.worth_saving():
-            try:
-                with files.locked(self.layout.lock, patience=0):
-                    self._search.save()
-            except (VaultBusy, CannotWrite):
-                pass
+            with contextlib.suppress(VaultBusy, CannotWrite), files.locked(self.layout.lock, patience=0):
+                self._search.save()
 
     def shown_heads(self) -> dict[str, str]:
         """Return the hash of the version that is shown of each memory that is not removed, by its id."""
@@ -416,11 +415,6 @@ class Vault:
         if noted := {*apart, *conflicts.noted(self).intersection(ids)}:
             conflicts.note(self, sorted(noted))
         return added
-
-    def _note_conflicts(self, ids: Iterable[str]) -> None:
-        from ghostie.vault import conflicts
-
-        conflicts.note(self, ids)
 
     def finish_purges(self) -> None:
         """Finish what was cut off half way through a purge. The index is loaded. Raises VaultBusy or KeysChanged."""
