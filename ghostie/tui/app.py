@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from rich.style import Style
 from textual import events
 from textual.app import App
+from textual.screen import Screen
 
 from ghostie.errors import GhostieError
 from ghostie.paths import Layout
@@ -107,6 +108,11 @@ class GhostieApp(App[None]):
 
     def panic(self, *renderables: Any) -> None:
         self._close_messages_no_wait()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Return none: a place hides what is under it, which is laid out when it is on top again."""
+        return []
 
     @property
     def place(self) -> Place:

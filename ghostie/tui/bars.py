@@ -24,7 +24,7 @@ MORE = "everywhere.palette"
 
 
 class Painted(Lines):
-    """A widget of a place that paints its own lines."""
+    """A line of a place that paints itself."""
 
     @property
     def ghostie(self) -> GhostieApp:
@@ -42,9 +42,22 @@ class Painted(Lines):
         assert isinstance(place, Place)
         return place
 
+    def again(self) -> None:
+        """Find out anew what is to be shown, and paint it where that is another."""
+
 
 class Head(Painted):
     """One line: where one is, and what waits: conflicts, unsynced changes, the inbox."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[object, ...] = ()
+
+    def again(self) -> None:
+        shown = self.place.heading(), *self.ghostie.standing.items()
+        if shown != self._shown:
+            self._shown = shown
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         styled, width = self.styled, self.size.width
@@ -81,15 +94,17 @@ class Bar(Painted):
         super().__init__()
         self._spots: list[tuple[int, int, Action]] = []
         self._likely: list[Action] | None = None
+        self._typing = False
 
     def again(self) -> None:
-        """Find out anew what can be done, and paint it."""
-        self._likely = None
-        self.refresh()
+        likely, typing = self.place.likely(), self.place.typing
+        if (likely, typing) != (self._likely, self._typing):
+            self._likely, self._typing = likely, typing
+            self.refresh()
 
     def _actions(self) -> list[Action]:
         if self._likely is None:
-            self._likely = self.place.likely()
+            self._likely, self._typing = self.place.likely(), self.place.typing
         return self._likely
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -118,7 +133,7 @@ class Bar(Painted):
         styled, width = self.styled, self.size.width
         keymap = self.ghostie.settings.keymap
         shown = [action for action in self._actions() if action.where != EVERYWHERE][:3]
-        if len(shown) < 3 and not self.place.typing:
+        if len(shown) < 3 and not self._typing:
             shown.insert(0, keymap.get("everywhere.leave"))
         shown.append(keymap.get(MORE))
         tall = self.size.height > 1

@@ -23,7 +23,7 @@ from ghostie.tui import tasks
 from ghostie.tui.keeper import LENGTH, Cancelled, Fault, frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ghostie.crypto.sealing import Keys
     from ghostie.vault import Vault
@@ -52,6 +52,7 @@ class Desk:
         self._loaded = False
         self._at = 0  # the request that is being answered
         self.told: Any = None  # the vault's state as the interface knows it
+        self._kept: dict[str, tuple[int, Any]] = {}
 
     # -- for tasks ---------------------------------------------------------------------------------------------------
 
@@ -75,6 +76,14 @@ class Desk:
             self._loaded = True
         return vault
 
+    def once(self, name: str, make: Callable[[Vault], Any]) -> Any:
+        """Return what *make* makes of the vault as the files are now; it is made again where the vault has changed."""
+        vault = self.fresh()
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != vault.index.edition:
+            kept = self._kept[name] = vault.index.edition, make(vault)
+        return kept[1]
+
     def say(self, value: Any) -> None:
         """Tell the interface how far the task is."""
         self._send({"id": self._at, "said": value})
@@ -93,6 +102,7 @@ class Desk:
             self._vault.close()
         self._vault = Vault(self.layout, keys, load_device(self.layout))
         self._loaded = False
+        self._kept.clear()
 
     def _open(self, opening: Mapping[str, Any]) -> None:
         """Open the vault by what *opening* has. Raises NoPassphrase where a person must be asked."""

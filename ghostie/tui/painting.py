@@ -27,6 +27,8 @@ class Lines(Widget):
     def render_lines(self, crop: Region) -> list[Strip]:
         ground = self.styled["text"]
         strips = [self.render_line(y).crop_extend(crop.x, crop.right, ground) for y in crop.line_range]
-        for each in self.get_line_filters():
-            strips = [strip.apply_filter(each, self.background_colors[1]) for strip in strips]
+        if filters := self.get_line_filters():
+            behind = self.background_colors[1]
+            for each in filters:
+                strips = [strip.apply_filter(each, behind) for strip in strips]
         return strips

@@ -10,13 +10,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import ALWAYS, EVERYWHERE, LIST, PAGE, Action
-from ghostie.tui.bars import Bar, Head, Tell
+from ghostie.tui.bars import Bar, Head, Painted, Tell
 from ghostie.tui.keeper import Asked, Failed, Then
 from ghostie.tui.pages import Page
 from ghostie.tui.rows import Rows
@@ -147,6 +148,7 @@ class Place(Screen[Any]):
         self._ready = True
         self.resized()
         self.opened()
+        self.repaint()
         self._release()
 
     def _release(self) -> None:
@@ -169,6 +171,11 @@ class Place(Screen[Any]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._resized)
+
+    def _screen_resized(self, size: Size) -> None:
+        # Textual tells a screen of each resize twice, and would lay it out as often
+        if size != self._size:
+            super()._screen_resized(size)
 
     def _resized(self) -> None:
         if self.alive:
@@ -287,9 +294,9 @@ class Place(Screen[Any]):
         if self._soon is not None:
             self._soon.stop()
             self._soon = None
-        self.query(Head).refresh()
-        for bar in self.query(Bar):
-            bar.again()
+        if self.alive:
+            for bar in self.query(Painted):
+                bar.again()
 
     def repaint_soon(self) -> None:
         """Paint them when the keys have stopped for a moment: they may wait, the list may not."""

@@ -110,11 +110,16 @@ class Rows(Lines, ScrollView):
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def show(self, names: Sequence[str], *, top: bool = False) -> None:
-        """Show these rows. The cursor stays on its memory; where that is gone, at its place; with *top*, at the top."""
+    def show(self, names: Sequence[str], *, top: bool = False, first: Iterable[Row] = ()) -> None:
+        """Show these rows, of which *first* are there already, by "id".
+
+        The cursor stays on its memory; where that is gone, at its place; with *top*, at the top.
+        """
         before = self.current
         self.names = names
         self._stale = set(self._rows)
+        for row in first:
+            self._take(row["id"], row)
         self._asked.clear()
         self._anchor = None
         at = -1 if top else where(names, before)
@@ -135,10 +140,7 @@ class Rows(Lines, ScrollView):
         here = self.current
         for row in rows:
             known = str(row[name])
-            self._rows.pop(known, None)
-            self._rows[known] = row
-            self._stale.discard(known)
-            self._asked.discard(known)
+            self._take(known, row)
             for key in [key for key in self._strips if key[0] == known]:
                 del self._strips[key]
             if known == here:
@@ -147,6 +149,12 @@ class Rows(Lines, ScrollView):
             oldest = next(iter(self._rows))
             del self._rows[oldest]
         self.refresh()
+
+    def _take(self, name: str, row: Row) -> None:
+        self._rows.pop(name, None)
+        self._rows[name] = row
+        self._stale.discard(name)
+        self._asked.discard(name)
 
     def forget(self) -> None:
         """Drop all text."""

@@ -76,6 +76,7 @@ class Index:
         self._unsaved = 0
         self._stale = False  # whether the snapshot, the journal or the files disagreed
         self._seen: tuple[int, bytes | None] = (0, None)  # the journal as it was when it was loaded
+        self.edition = 0  # counts on whenever what is loaded changes
         self.damaged: dict[str, Damaged] = {}  # stems of files that did not open when they were met
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -118,6 +119,7 @@ class Index:
 
     def load(self) -> MemoryTable:
         """Load the index and bring it up to date with the files; return TinyDB's table of memories."""
+        self.edition += 1
         for _ in range(2):
             storage = SealedStorage(self._layout, self._keys)
             tables = storage.read() or {}
@@ -223,6 +225,7 @@ class Index:
             self._stale = True
 
     def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> list[str]:
+        self.edition += 1
         touched: dict[str, None] = {}
         docs = self._docs
         for row in rows:
@@ -242,6 +245,7 @@ class Index:
         return list(touched)
 
     def _forget(self, stems: set[str]) -> None:
+        self.edition += 1
         for memory_id in {stem[:26] for stem in stems}:
             doc = self._docs[memory_id]
             for digest in [digest for digest in doc["versions"] if f"{memory_id}.{digest[:32]}" in stems]:

@@ -81,23 +81,29 @@ class SearchIndex:
         self._database: sqlite3.Connection | None = None
         self._origin: tuple[int, int] | None = None  # which file it was read from or kept in
         self._changes = 0
+        self._edition: int | None = None  # of the vault's index, when this one last caught up
 
     def catch_up(
-        self, heads: dict[str, str], read: Callable[[list[str]], Iterable[tuple[str, Version | Damaged]]]
+        self,
+        edition: int,
+        heads: Callable[[], dict[str, str]],
+        read: Callable[[list[str]], Iterable[tuple[str, Version | Damaged]]],
     ) -> int:
         """Bring the index to exactly *heads* (id → hash of the version that is shown); return how many it read anew.
 
-        *read* yields (stem, version) for stems.
+        *read* yields (stem, version) for stems. The heads are asked for where the *edition* is another than last time.
         """
+        if self._edition == edition and self._origin == self._file():
+            return 0
+        self._edition = None
         if self._origin != self._file():
             # another process kept more, or purged: what a purge destroyed must not be kept again from here
             self.close()
         database = self._open()
         known = dict(database.execute("SELECT id, hash FROM doc").fetchall())
-        if known == heads:
-            return 0
-        gone = known.keys() - heads.keys()
-        fresh = [f"{memory_id}.{digest[:32]}" for memory_id, digest in heads.items() if known.get(memory_id) != digest]
+        wanted = heads()
+        gone = known.keys() - wanted.keys()
+        fresh = [f"{memory_id}.{digest[:32]}" for memory_id, digest in wanted.items() if known.get(memory_id) != digest]
         with database:
             for memory_id in [*gone, *(stem[:26] for stem in fresh if stem[:26] in known)]:
                 database.execute("DELETE FROM text WHERE rowid = (SELECT rowid FROM doc WHERE id = ?)", (memory_id,))
@@ -111,6 +117,7 @@ class SearchIndex:
                     (row, *_words(version)),
                 )
         self._changes += len(gone) + len(fresh)
+        self._edition = edition
         return len(fresh)
 
     def search(self, query: str, limit: int, *, every: bool = True, prefix: bool = False) -> list[Hit]:
@@ -164,6 +171,7 @@ class SearchIndex:
             self._database.close()
             self._database = None
         self._changes = 0
+        self._edition = None
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:

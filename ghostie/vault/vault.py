@@ -361,7 +361,7 @@ class Vault:
 
     def catch_up_search(self) -> None:
         """Bring the full-text index up to date with the loaded index; keep it where that pays."""
-        self._search.catch_up(self.shown_heads(), self.files.read_many)
+        self._search.catch_up(self.index.edition, self.shown_heads, self.files.read_many)
         if self._search.worth_saving():
             with contextlib.suppress(VaultBusy, CannotWrite), files.locked(self.layout.lock, patience=0):
                 self._search.save()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual import events
 
+from ghostie.tui.rows import Rows
 from tests.tui.house import SIZES, House, Screen
 
 
@@ -176,3 +179,42 @@ def test_a_filter_is_put_together_and_kept_under_a_digit(house: House) -> None:
 
     house.run(later, size=(45, 30))
     assert b"network" not in house.vault.layout.filters.read_bytes()
+
+
+def test_a_list_that_grew_under_another_screen_is_laid_out_when_one_is_back(house: House) -> None:
+    house.add("one", "two")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("one", "two")
+        await screen.press("enter")
+        await screen.at("detail")
+        await screen.resize(120, 40)
+        await screen.press("escape")
+        await screen.at("memories")
+        await screen.until(lambda: screen.place.query_one("#preview").display, "the preview")
+        await screen.until(lambda: screen.text().count("two") == 2, "what the memory says, beside the list")
+        assert screen.place.query_one(Rows).size.height == 38
+
+    house.run(story, size=(45, 30))
+
+
+def test_the_first_rows_come_with_the_list(house: House) -> None:
+    house.bring(300)
+    asked: list[str] = []
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("memory 00299")
+        ask = screen.app.ask
+
+        def noted(task: str, *given: Any, **more: Any) -> Any:
+            asked.append(task)
+            return ask(task, *given, **more)
+
+        screen.app.ask = noted  # type: ignore[method-assign]
+        await screen.press("slash")
+        await screen.type("00007")
+        await screen.sees("memory 00007")
+        await screen.settled()
+        assert set(asked) == {"memories.listing"}
+
+    house.run(story, size=(45, 30))

@@ -22,6 +22,7 @@ from ghostie.tui.screens.changing import Changing
 from ghostie.tui.words import Piece
 
 DEBOUNCE: Final = 0.06
+FIRST: Final = 60  # rows that come with a list: what a screen shows, so that it is painted once
 EXAMPLE: Final = "words · cat: tag: device: since:7d is:conflict"
 
 
@@ -108,6 +109,7 @@ class MemoriesPlace(Changing, Place):
             failed=self._refused,
             latest="listing",
             query=self.query_words,
+            first=FIRST if top or not self._listed else 0,
         )
 
     def _got(self, found: Mapping[str, Any], top: bool) -> None:
@@ -117,11 +119,12 @@ class MemoriesPlace(Changing, Place):
         rows = self.rows
         rows.empty = "nothing is like that · Esc shows all" if self.query_words else "no memories yet · n writes one"
         names = Ids(found["ids"])
-        rows.show(names, top=top)
+        rows.show(names, top=top, first=found["rows"])
         if first and self.ghostie.cursor is not None and (at := names.find(self.ghostie.cursor)) >= 0:
             rows.go(at)
         self.ghostie.stand(found["standing"])
-        self.ask("standing.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
+        if not top:  # else only what is asked for is another
+            self.ask("standing.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
 
     def _unsynced(self, count: int | None) -> None:
         self.ghostie.stand({"unsynced": count})

@@ -21,7 +21,7 @@ def listing(desk: Desk) -> dict[str, Any]:
 
     vault = desk.fresh()
     desk.seen()
-    return {"ids": [entry.id for entry in open_conflicts(vault)], "standing": standing(vault)}
+    return {"ids": [entry.id for entry in open_conflicts(vault)], "standing": standing(desk)}
 
 
 @task

@@ -24,7 +24,7 @@ def waiting(desk: Desk) -> dict[str, Any]:
     """
     vault = desk.fresh()
     desk.seen()
-    return {"ids": "".join(_waiting(vault)), "standing": standing(vault)}
+    return {"ids": "".join(_waiting(vault)), "standing": standing(desk)}
 
 
 def _waiting(vault: Vault) -> list[str]:

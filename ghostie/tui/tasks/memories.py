@@ -22,11 +22,12 @@ IN_USE = 500
 
 
 @task
-def listing(desk: Desk, query: str) -> dict[str, Any]:
+def listing(desk: Desk, query: str, first: int = 0) -> dict[str, Any]:
     """Return the memories that *query* asks for, and where the vault stands.
 
-    "ids" are all their ids in one string, 26 characters each: 100,000 are no burden so. With words in the query the
-    best HITS come best first, and "snippets" has for each pieces of text and whether they are hits. Raises BadFilter.
+    "ids" are all their ids in one string, 26 characters each: 100,000 are no burden so; "rows" has the first *first*.
+    With words in the query the best HITS come best first, and "snippets" has for each pieces of text and whether they
+    are hits. Raises BadFilter.
     """
     from ghostie.vault.query import parse
 
@@ -43,9 +44,10 @@ def listing(desk: Desk, query: str) -> dict[str, Any]:
         entries = answer(vault, asked)
     return {
         "ids": "".join([entry.id for entry in entries]),
+        "rows": [row_of(entry) for entry in entries[:first]],
         "snippets": snippets,
         "more": more,
-        "standing": standing(vault),
+        "standing": standing(desk),
     }
 
 
@@ -67,7 +69,13 @@ def _found(vault: Vault, asked: Any) -> tuple[list[Entry], dict[str, list[list[A
     return [entry for entry, _ in found[:HITS]], snippets, len(found) > HITS
 
 
-def standing(vault: Vault) -> dict[str, int]:
+def standing(desk: Desk) -> dict[str, int]:
+    """Return what the header counts."""
+    counts: dict[str, int] = desk.once("standing", _standing)
+    return counts
+
+
+def _standing(vault: Vault) -> dict[str, int]:
     counts = {"memories": 0, "inbox": 0, "conflicts": 0, "removed": 0}
     for entry in vault.index.entries():
         row = entry.row
@@ -138,7 +146,7 @@ def terms(desk: Desk, query: str) -> dict[str, Any]:
 
     asked = parse(query)
     on = [term.spelt() for term in asked.terms]
-    counts = standing(desk.fresh())
+    counts = standing(desk)
     found: dict[str, int | None] = {
         "status:inbox": counts["inbox"],
         "is:conflict": counts["conflicts"],
