@@ -116,6 +116,14 @@ def stamp(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z".zfill(24)
 
 
+def local(milliseconds: int) -> str:
+    """Return a moment, in Unix milliseconds, by the person's own clock, to the minute: `2025-06-28 16:30`."""
+    try:
+        return f"{datetime.fromtimestamp(milliseconds // 1000):%Y-%m-%d %H:%M}".zfill(16)
+    except (ValueError, OverflowError, OSError):  # the first and the last day that there is, and small machines
+        return f"{stamp(milliseconds)[:16].replace('T', ' ')} UTC"
+
+
 def millis(text: str) -> int:
     """Return the Unix milliseconds of an ISO 8601 moment; without a zone it is UTC. Raises BadMemory."""
     try:

@@ -186,11 +186,9 @@ def print_version(out: Output, version: Version, now: int) -> None:
 
 
 def _when(stamp: str | None, now: int) -> str:
-    from ghostie.memory import millis
+    from ghostie.memory import local, millis
 
-    if not stamp:
-        return ""
-    return f"{stamp[:16].replace('T', ' ')} ({text.ago(millis(stamp), now)})"
+    return f"{local(at := millis(stamp))} ({text.ago(at, now)})" if stamp else ""
 
 
 def _plain(value: object) -> str:

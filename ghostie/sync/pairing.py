@@ -37,7 +37,7 @@ from ghostie.errors import (
     UsageError,
     WrongKey,
 )
-from ghostie.memory import stamp
+from ghostie.memory import local
 from ghostie.paths import Layout
 from ghostie.sync.link import Link, Watcher, ignore
 from ghostie.sync.segment import FURTHEST, Seen, key_name
@@ -159,7 +159,7 @@ def join(
     """
     whole = read(code)
     if clock() > whole.until * 60_000:
-        raise InvitationExpired(until=stamp(whole.until * 60_000)[:16].replace("T", " ") + " UTC")
+        raise InvitationExpired(until=local(whole.until * 60_000))
     invitation = opened(whole, sources.store_passphrase())
     options = {**invitation.options, **(ways or {})}
     backend = backend_of(invitation.backend)

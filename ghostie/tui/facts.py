@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rich.cells import cell_len
 from rich.style import Style
 
 from ghostie import codec, text
-from ghostie.memory import millis
+from ghostie.memory import local, millis
 from ghostie.tui import words
 from ghostie.tui.words import Piece
 
@@ -23,6 +22,8 @@ MARK_WORDS: Final = {
     "x": "removed",
     "~": "edited elsewhere while removed",
 }
+
+LABEL: Final = 12
 
 Row = Mapping[str, Any]
 Styles = Mapping[str, Style]
@@ -48,8 +49,7 @@ def row_lines(
     """Return a row: on one line mark, age, category, text, tags; on two, the text on the second."""
     sign = mark(row)
     age = text.ago(row["at"], now)
-    head: list[Piece] = [(f"{sign} ", styled["bad"] if sign == "!" else styled["warn"] if sign == "+" else None)]
-    head.append((f"{age:>6}  ", styled["dim"]))
+    head: list[Piece] = [(f"{sign} ", sign_style(sign, styled)), (f"{age:>6}  ", styled["dim"])]
     tags = " ".join(f"#{tag}" for tag in row["tags"])
     category = row["category"]
     if lines > 1:
@@ -91,17 +91,58 @@ def _said(row: Row, width: int, styled: Styles, snippet: list[list[Any]] | None)
     return pieces
 
 
-def head_lines(found: Mapping[str, Any], width: int, *, styled: Styles, now: int) -> list[list[Piece]]:
-    """Return what is known of a memory, a fact a line, and an empty line."""
+def page(
+    found: Mapping[str, Any],
+    width: int,
+    *,
+    styled: Styles,
+    now: int,
+    content: Iterable[list[Piece]] | None = None,
+) -> Iterator[list[Piece]]:
+    """Yield a memory for a page: what it is in a line or two, what it says, and under a rule all that is known of it.
+
+    *content* stands in for the plain lines of what it says.
+    """
+    yield from brief(found, width, styled=styled, now=now)
+    yield []
+    yield from content or ([(line, None)] for line in words.lines(found["record"]["content"], width))
+    yield []
+    yield [("─" * min(width, 20), styled["dim"])]
+    yield from _all(found, width, styled=styled, now=now)
+
+
+def brief(found: Mapping[str, Any], width: int, *, styled: Styles, now: int) -> Iterator[list[Piece]]:
+    """Yield in a line or two what a memory is: its state, age, where it is from, category, tags."""
     row, record = found["row"], found["record"]
-    state = MARK_WORDS.get(mark(row), "kept")
+    sign = mark(row)
+    age = text.ago(millis(record["timestamp"]), now) if record.get("timestamp") else ""
+    told = (age, MARK_WORDS.get(sign, "kept"), record["source"].get("tool"), record["device_id"])
+    said = " · ".join(str(part) for part in told if part)
+    lead: list[Piece] = [(f"{sign} ", sign_style(sign, styled))] if sign != " " else []
+    yield [*lead, (words.line(said, width - 2 * len(lead)), styled["dim"])]
+    category, tags = record["category"] or "", " ".join(f"#{tag}" for tag in record["tags"])
+    if category or tags:
+        named = words.line(category, width)
+        beside = bool(named) and cell_len(named) + cell_len(tags) + 2 <= width
+        if named:
+            yield [(named, styled["name"]), (f"  {tags}" if beside else "", styled["dim"])]
+        if not beside:
+            for line in words.lines(tags, width) if tags else ():
+                yield [(line, styled["dim"])]
+
+
+def sign_style(sign: str, styled: Styles) -> Style | None:
+    """Return the style of a state's sign."""
+    return styled["bad"] if sign == "!" else styled["warn"] if sign.strip() else None
+
+
+def _all(found: Mapping[str, Any], width: int, *, styled: Styles, now: int) -> Iterator[list[Piece]]:
+    """Yield what is known of a memory beside its text, each fact after its label."""
+    record = found["record"]
     source = " ".join(str(value) for value in record["source"].values() if value)
     sync = record["sync_metadata"]
     version = f"{sync['version']} of {found['versions']} · {when(sync['last_modified'], now)}"
-    facts: list[tuple[str, str]] = [
-        ("state", state if row["status"] != "active" or state != "kept" else ""),
-        ("category", record["category"] or ""),
-        ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
+    known: list[tuple[str, str]] = [
         ("kind", record["kind"] if record["kind"] != "memory" else ""),
         ("when", when(record.get("timestamp"), now)),
         ("device", record["device_id"] or ""),
@@ -111,33 +152,25 @@ def head_lines(found: Mapping[str, Any], width: int, *, styled: Styles, now: int
         ("id", record["id"]),
     ]
     for name in ("scope", "anchor"):
-        facts += [(name, " ".join(f"{key} {value}" for key, value in record[name].items() if value))]
-    facts += [("link", f"{link['type']} {link['to']}") for link in record["links"]]
-    facts += [(key, _plain(value)) for key, value in sorted(record["context"].items())]
-    lines: list[list[Piece]] = []
-    for name, value in facts:
-        if value:
-            label = words.line(name, 12)
-            lines.append(
-                [(f"{label}  ", styled["dim"]), (words.line(value, max(width - cell_len(label) - 4, 8)), None)]
-            )
-    return [*lines, []]
+        known += [(name, " ".join(f"{key} {value}" for key, value in record[name].items() if value))]
+    known += [("link", f"{link['type']} {link['to']}") for link in record["links"]]
+    known += [(key, _plain(value)) for key, value in sorted(record["context"].items())]
+    told = [(words.line(name, LABEL), value) for name, value in known if value]
+    room = max(cell_len(label) for label, _ in told) + 2
+    for label, value in told:
+        for at, line in enumerate(words.lines(text.one_line(value), width - room)):
+            shown = label if at == 0 else ""
+            yield [(shown + " " * (room - cell_len(shown)), styled["dim"]), (line, None)]
 
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else codec.dumps(value).decode()
 
 
-def local(milliseconds: int) -> str:
-    """Return a moment by the clock on the wall: "2026-06-28 14:30", with seconds where they say something."""
-    read = datetime.fromtimestamp(milliseconds / 1000)
-    return f"{read:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-
-
 def moment(milliseconds: int, now: int) -> str:
+    """Return a moment as a person reads it: by their own clock, and how long ago."""
     return f"{local(milliseconds)} ({text.ago(milliseconds, now)})"
 
 
 def when(stamp: str | None, now: int) -> str:
-    """Return a moment as a person reads it."""
-    return f"{stamp[:16].replace('T', ' ')} ({text.ago(millis(stamp), now)})" if stamp else ""
+    return moment(millis(stamp), now) if stamp else ""

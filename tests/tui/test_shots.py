@@ -8,36 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.house import SIZES, House, Screen
+from tests.tui.house import SIZES, Screen
+from tests.tui.scenes import SHOTS, Houses, standing_still
 from tests.tui.shots import (
     GOLDEN,
     HELD_AGAINST,
     IMAGES,
     IN_README,
     MADE_WITH,
-    SHOTS,
     Size,
-    furnished,
     named,
     painted,
     plain,
-    settled,
-    standing_still,
     visit,
 )
 
 RENEW = "not as it was; if it is meant so, `python -m tests.tui.shots --renew` makes the pictures anew"
 MOST = 1_500_000
-TRIES = 5
 
 
 @pytest.fixture(scope="module")
-def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Houses]:
     folder = tmp_path_factory.mktemp("pictured")
     with standing_still(folder):
-        house = furnished(folder)
-        yield house
-        house.vault.close()
+        made = Houses(folder)
+        yield made
+        made.close()
 
 
 def same_program() -> bool:
@@ -45,14 +41,11 @@ def same_program() -> bool:
     return MADE_WITH.read_text(encoding="utf-8").split() == [version("textual"), version("rich")]
 
 
-def held_against(house: House, name: str, files: dict[Size, Path]) -> None:
+def held_against(houses: Houses, name: str, files: dict[Size, Path]) -> None:
     kept = {size: path.read_text(encoding="utf-8") for size, path in files.items()}
 
     async def look(screen: Screen, size: Size) -> None:
-        for _ in range(TRIES):
-            if painted(screen) == kept[size]:
-                return
-            now = await settled(screen)
+        now = painted(screen)
         if same_program():
             assert plain(now) == plain(kept[size]), f"{files[size].name}: words {RENEW}"
             assert now == kept[size], f"{files[size].name}: colours or places {RENEW}"
@@ -62,20 +55,20 @@ def held_against(house: House, name: str, files: dict[Size, Path]) -> None:
                 " (only words were compared: the pictures were made with another Textual)"
             )
 
-    visit(house, SHOTS[name], list(files), look)
+    visit(houses, SHOTS[name], list(files), look)
 
 
 @pytest.mark.parametrize("name", HELD_AGAINST)
-def test_a_screen_is_painted_as_it_was(pictured: House, name: str) -> None:
+def test_a_screen_is_painted_as_it_was(houses: Houses, name: str) -> None:
     files = {size: GOLDEN / named(name, size) for size in SIZES}
     if name in IN_README:
         files[IN_README[name]] = IMAGES / f"{name}.svg"
-    held_against(pictured, name, files)
+    held_against(houses, name, files)
 
 
-def test_without_colours_it_is_painted_as_it_was(pictured: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_colours_it_is_painted_as_it_was(houses: Houses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    held_against(pictured, "memories", {SIZES[0]: GOLDEN / named("memories-no-color", SIZES[0])})
+    held_against(houses, "memories", {SIZES[0]: GOLDEN / named("memories-no-color", SIZES[0])})
 
 
 def test_the_pictures_are_small() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from ghostie.memory import (
     derived_id,
     id_from,
     is_id,
+    local,
     make_version,
     memory,
     millis,
@@ -97,6 +99,29 @@ def test_what_is_no_id_is_not_taken_for_one(text: str) -> None:
 def test_a_moment_is_spelt_and_read_back(milliseconds: int, text: str) -> None:
     assert stamp(milliseconds) == text
     assert millis(text) == milliseconds
+
+
+CENTRAL_EUROPE = "CET-1CEST,M3.5.0,M10.5.0/3"
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "told"),
+    [
+        ("IST-5:30", "2025-06-28T23:30:59.000Z", "2025-06-29 05:00"),
+        (CENTRAL_EUROPE, "2025-06-28T14:30:00.000Z", "2025-06-28 16:30"),
+        (CENTRAL_EUROPE, "2025-12-28T14:30:00.000Z", "2025-12-28 15:30"),
+        ("<-03>3", "0001-01-01T00:00:00.000Z", "0001-01-01 00:00 UTC"),
+    ],
+)
+def test_a_moment_is_told_by_the_persons_own_clock(
+    zone: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", zone)
+        time.tzset()
+        said = local(millis(text))
+    time.tzset()
+    assert said == told
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from textual.widget import Widget
 
 from ghostie.tui import facts
 from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.diffs import Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows, where
@@ -52,9 +53,11 @@ class DetailPlace(Changing, Place):
 
     def _show(self, *, top: bool) -> None:
         if self._found is not None:
-            page = self.query_one(Page)
-            head = facts.head_lines(self._found, page.size.width, styled=self.ghostie.painted, now=facts.now())
-            page.show(head, self._found["record"]["content"], top=top)
+            self.query_one(Page).flow(self._lines, top=top)
+
+    def _lines(self, width: int) -> Iterator[Line]:
+        if self._found is not None:
+            yield from facts.page(self._found, width, styled=self.ghostie.painted, now=facts.now())
 
     def resized(self) -> None:
         self._show(top=False)

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from ghostie import text
 from ghostie.errors import GhostieError
+from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.diffs import Line
@@ -80,7 +81,7 @@ class HistoryPlace(Place):
         styled = self.ghostie.painted
         sign = "!" if row["damaged"] else "x" if row["deleted"] else "●" if row["head"] else " "
         roomy = width >= ROOMY
-        when = facts.local(row["at"]) if roomy else text.ago(row["at"], facts.now())
+        when = local(row["at"]) if roomy else text.ago(row["at"], facts.now())
         head: list[Piece] = [
             (f"{sign} ", styled["bad"] if sign == "!" else styled["good"]),
             (f"{row['number']:>3}  ", styled["name"]),
@@ -264,12 +265,7 @@ class VersionPlace(Place):
         deleted = record["sync_metadata"]["deleted"]
         row = {"status": record["status"], "conflict": False, "deleted": deleted, "flag": None}
         found = {"row": row, "record": record, "versions": 1}
-
-        def make(width: int) -> Iterator[Line]:
-            yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
-            yield from diffs.plain(record["content"], width)
-
-        self.query_one(Page).flow(make)
+        self.query_one(Page).flow(lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now()))
 
     def can(self, action: Action) -> bool:
         return action.name != "restore" or can_restore(self._version, self._row)

@@ -187,15 +187,9 @@ class InboxPlace(Changing, Place):
             self.failed(error)
 
     def _memory(self, found: Mapping[str, Any], other: Mapping[str, Any] | None, width: int) -> Iterator[Line]:
-        yield from _brief(found, width, self.ghostie.painted)
         said = found["record"]["content"]
-        if other is not None:
-            yield from diffs.own_words(said, other["record"]["content"], width)
-        else:
-            yield from diffs.plain(said, width)
-        yield []
-        yield [("─" * min(width, 20), self.ghostie.painted["dim"])]
-        yield from facts.head_lines(found, width, styled=self.ghostie.painted, now=facts.now())
+        own = diffs.own_words(said, other["record"]["content"], width) if other is not None else None
+        yield from facts.page(found, width, styled=self.ghostie.painted, now=facts.now(), content=own)
 
     def _end(self, width: int) -> Iterator[Line]:
         styled = self.ghostie.painted
@@ -286,7 +280,8 @@ class InboxPlace(Changing, Place):
         many = f" · {self._like + 1} of {count}, o: others" if count > 1 else ""
         head = words.line(f"like it · {said}{many}", width)
         yield [(head, styled["warn"]), (f" {'─' * width}", styled["dim"])]
-        yield from _brief(found, width, styled)
+        yield from facts.brief(found, width, styled=styled, now=facts.now())
+        yield []
         yield from diffs.own_words(found["record"]["content"], here["record"]["content"], width)
 
     def do_other(self) -> None:
@@ -437,18 +432,3 @@ def _became(row: Row) -> str:
     if row["deleted"]:
         return "forgotten"
     return "archived" if row["status"] == "archived" else "kept"
-
-
-def _brief(found: Mapping[str, Any], width: int, styled: Mapping[str, Any]) -> Iterator[Line]:
-    """Yield in one line or two what a memory is: its state, age, category, tags, and where it is from."""
-    row, record = found["row"], found["record"]
-    tags = " ".join(f"#{tag}" for tag in row["tags"])
-    state = {"inbox": "in the inbox", "archived": "archived", "active": "kept"}.get(row["status"], row["status"])
-    source = " ".join(str(value) for value in (record["source"].get("tool"), row["device"]) if value)
-    first = " · ".join(part for part in (text.ago(row["at"], facts.now()), state, source) if part)
-    yield [(f"{facts.mark(row)} ", styled["warn"]), (words.line(first, width - 2), styled["dim"])]
-    if row["category"] or tags:
-        named = words.line(row["category"], width // 2)
-        pieces: Line = [(f"{named}  ", styled["name"])] if named else []
-        yield [*pieces, (words.line(tags, width - len(named) - 2), styled["dim"])]
-    yield []

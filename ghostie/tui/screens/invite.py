@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ghostie.memory import stamp
+from ghostie.memory import local
 from ghostie.tui import words
 from ghostie.tui.actions import PAGE
 from ghostie.tui.bars import Painted
@@ -114,8 +114,7 @@ class InvitationPlace(Place):
                 "dim",
             )
             sheet.gap()
-        until = stamp(made["until"])[:16].replace("T", " ")
-        sheet.say(f"the code, good until {until} UTC", "strong")
+        sheet.say(f"the code, good until {local(made['until'])}", "strong")
         code = made["code"]
         for at in range(0, len(code), sheet.width):
             sheet.lines.append([(code[at : at + sheet.width], None)])

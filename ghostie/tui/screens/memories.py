@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partialmethod
 from typing import Any, Final
 
@@ -163,12 +163,9 @@ class MemoriesPlace(Changing, Place):
     def _looked(self, found: Mapping[str, Any]) -> None:
         same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
         self._found = found
-
-        def lines(width: int) -> Iterable[Sequence[Piece]]:  # the preview may yet become wider or narrower
-            yield from facts.head_lines(found, width + 2, styled=self.ghostie.painted, now=facts.now())
-            yield from ([(line, None)] for line in words.lines(found["record"]["content"], width))
-
-        self.preview.flow(lines, top=not same)
+        self.preview.flow(
+            lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now()), top=not same
+        )
 
     def _not_looked(self, error: GhostieError) -> None:
         self._found = None

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from ghostie import text
 from ghostie.errors import GhostieError
+from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.bars import Painted
@@ -63,7 +64,7 @@ class PastPlace(Place):
     def heading(self) -> str:
         if self._counts is None:
             return "The past"
-        when = "now" if self.at is None else f"as of {facts.local(self.at)}"
+        when = "now" if self.at is None else f"as of {local(self.at)}"
         if self.narrow:
             return when.capitalize()
         shown = f" · {self.query_words}" if self.query_words else ""
@@ -227,7 +228,7 @@ class PastPlace(Place):
         self._seek = step["ids"]
         self.go(step["at"])
         who = f" by {words.line(', '.join(step['devices']), 40)}" if step["devices"] else ""
-        when = facts.local(step["changed"])
+        when = local(step["changed"])
         how = "after" if forward else "before"
         self.tell(f"{how} the change of {text.plural(step['count'], 'memory')}{who} on {when}")
 
@@ -292,7 +293,7 @@ class ThenPlace(Place):
         self._found: Mapping[str, Any] | None = None
 
     def heading(self) -> str:
-        return f"As of {facts.local(self.at)}, to look at"
+        return f"As of {local(self.at)}, to look at"
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -334,7 +335,7 @@ def can_restore(row: Row | None) -> bool:
 def bring_back(place: Place, row: Row, at: int) -> None:
     def done(_: Any) -> None:
         place.ghostie.changed()
-        place.tell(f"now it says again what it said on {facts.local(at)} · u takes it back")
+        place.tell(f"now it says again what it said on {local(at)} · u takes it back")
 
     place.ask("past.restore", done, id=row["id"], at=at)
 
@@ -345,7 +346,10 @@ def as_it_was(found: Mapping[str, Any], width: int, styled: Mapping[str, Any], a
     if since:
         yield [(f"{SINCE[found['row']['since']]} {since}", styled["warn"])]
         yield []
-    yield from facts.head_lines(found, width, styled=styled, now=at)
+    yield from facts.page(found, width, styled=styled, now=at, content=_then_and_now(found, width, styled))
+
+
+def _then_and_now(found: Mapping[str, Any], width: int, styled: Mapping[str, Any]) -> Iterator[Line]:
     yield from diffs.plain(found["record"]["content"], width)
     if found["changes"]:
         yield []

@@ -8,7 +8,7 @@ from typing import Any, Final
 from textual.widget import Widget
 
 from ghostie import text
-from ghostie.memory import stamp
+from ghostie.memory import local
 from ghostie.tui.actions import PAGE
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
@@ -122,7 +122,7 @@ class StatsPlace(Place):
         sheet.bars(ages, most=len(ages))
         oldest = found["inbox_oldest"]
         if oldest is not None:
-            sheet.say(f"the oldest waits since {stamp(oldest)[:10]} ({text.ago(oldest, found['now'])})", "dim")
+            sheet.say(f"the oldest waits since {local(oldest)[:10]} ({text.ago(oldest, found['now'])})", "dim")
 
 
 STATES: Final = {"active": "kept", "inbox": "in the inbox", "archived": "archived"}

@@ -10,7 +10,8 @@ from typing import Any, Final
 from textual.widget import Widget
 
 from ghostie import text
-from ghostie.errors import Brake, GhostieError
+from ghostie.errors import BadMemory, Brake, GhostieError
+from ghostie.memory import local, millis
 from ghostie.tui.actions import PAGE, Action
 from ghostie.tui.keeper import Cancelled
 from ghostie.tui.pages import Page
@@ -402,9 +403,12 @@ class SyncPlace(Working):
 
 
 def _short_run(line: str) -> str:
-    """Return a line of the log of runs without the seconds and the gaps of its columns."""
+    """Return a line of the log of runs by the person's own clock, without the gaps of its columns."""
     moment, _, rest = line.partition("  ")
-    return f"{moment[:16].replace('T', ' ')}  {' '.join(rest.split())}"
+    try:
+        return f"{local(millis(moment))}  {' '.join(rest.split())}"
+    except BadMemory:  # the file was written to by somebody else
+        return line
 
 
 def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:

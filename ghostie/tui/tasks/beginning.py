@@ -133,12 +133,12 @@ def check_code(desk: Desk, code: str) -> None:
     import time
 
     from ghostie.errors import InvitationExpired
-    from ghostie.memory import stamp
+    from ghostie.memory import local
     from ghostie.sync import pairing
 
     whole = pairing.read(code)
     if time.time() > whole.until * 60:
-        raise InvitationExpired(until=stamp(whole.until * 60_000)[:16].replace("T", " ") + " UTC")
+        raise InvitationExpired(until=local(whole.until * 60_000))
 
 
 def _sources(passphrase: str, of_store: str) -> Sources:
