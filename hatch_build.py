@@ -1,7 +1,11 @@
-"""Adds to the wheel what is made from the parser: the man page and the completions, where each shell looks for them."""
+"""Adds to the wheel the man page and what loads the completions, where each looks for them, and packs it tight.
+
+The man page is made from the parser. A shell asks the command itself for its completions, when it first needs them.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -9,11 +13,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FILES = {
-    "ghostie.1": "share/man/man1/ghostie.1",
-    "bash": "share/bash-completion/completions/ghostie",
-    "zsh": "share/zsh/site-functions/_ghostie",
-    "fish": "share/fish/vendor_completions.d/ghostie.fish",
+MAN = "share/man/man1/ghostie.1"
+LOADERS = {
+    "share/bash-completion/completions/ghostie": 'eval "$(ghostie completion bash)"\n',
+    "share/zsh/site-functions/_ghostie": '#compdef ghostie\neval "$(ghostie completion zsh)"\n_ghostie "$@"\n',
+    "share/fish/vendor_completions.d/ghostie.fish": "ghostie completion fish | source\n",
 }
 
 
@@ -27,17 +31,25 @@ class Shared(BuildHookInterface[Any]):
             return
         sys.path.insert(0, self.root)
         try:
-            from ghostie.cli import completion, reference
+            from ghostie.cli import reference
         finally:
             sys.path.remove(self.root)
         self.folder = tempfile.TemporaryDirectory()
-        for name, target in FILES.items():
-            made = reference.man() if name == "ghostie.1" else completion.script(name)
-            path = Path(self.folder.name, name)
+        for number, (target, made) in enumerate({MAN: reference.man(), **LOADERS}.items()):
+            path = Path(self.folder.name, str(number))
             path.write_text(made, encoding="utf-8")
             path.chmod(0o644)
             build_data["shared_data"][str(path)] = target
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        if version != "editable":
-            self.folder.cleanup()
+        if version == "editable":
+            return
+        self.folder.cleanup()
+        # for one device alone, which may be a phone, the time that it takes is worth more
+        if not os.environ.get("GHOSTIE_QUICK_BUILD"):
+            sys.path.insert(0, self.root)
+            try:
+                import deflate
+            finally:
+                sys.path.remove(self.root)
+            deflate.repack(Path(artifact_path))

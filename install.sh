@@ -251,7 +251,9 @@ collect() {
         fail 'pip could not fetch what ghostie is built with' 'see what it said above; is the network there?'
     (
         cd -- "$checkout"
-        unset SOURCE_DATE_EPOCH
+        unset SOURCE_DATE_EPOCH GHOSTIE_QUICK_BUILD
+        # only what is carried elsewhere is worth the time of packing it as small as can be
+        if [ "$action" != download ]; then export GHOSTIE_QUICK_BUILD=yes; fi
         PYTHONPATH=$work/build PYTHONDONTWRITEBYTECODE=1 "$work/tools/bin/python" -P -m hatchling build -t wheel -d "$1"
     ) </dev/null >"$work/log" 2>&1 || {
         cat "$work/log" >&2

@@ -3,15 +3,17 @@
 
 usage() {
     cat <<'EOF'
-usage: ./test.sh [lint|slow|bench|lowest|python VERSION] [--] [ARGUMENT…]
+usage: ./test.sh [lint|slow|bench] [--] [ARGUMENT…]
+       ./test.sh python VERSION|lowest [slow] [--] [ARGUMENT…]
 
-  ./test.sh            lint, then the everyday tests
-  ./test.sh lint       lint alone
-  ./test.sh slow       the tests that take longer
-  ./test.sh bench      the measurements: all, or those of `local`, `network` or `small`
-  ./test.sh lowest     the tests of the core, with every dependency at the lowest version that is allowed
-  ./test.sh python 3.13    the everyday tests under another Python, if it is here
-  ./test.sh -- -k merge    what follows goes to pytest
+  ./test.sh                  lint, then the everyday tests
+  ./test.sh lint             lint alone
+  ./test.sh slow             the tests that take longer
+  ./test.sh bench            the measurements: all, or those of `local`, `network` or `small`
+  ./test.sh python 3.13      the everyday tests under another Python, if it is here; `newest`: under the newest that is
+  ./test.sh python 3.13 slow the tests that take longer, under it
+  ./test.sh lowest           the everyday tests, with every dependency at the lowest version that is allowed
+  ./test.sh -- -k merge      what follows goes to pytest
 
 GHOSTIE_TEST_SWIFT=1 tries S3 against Debian's swift too (apt install swift-proxy swift-account swift-container
 swift-object, as root).
@@ -94,15 +96,21 @@ print(hashlib.sha256(repr((sys.version, *sys.argv[1:], open("pyproject.toml", "r
     export PATH
 }
 
-# Sets python to python$1, or to nothing: on PATH, or where a version manager keeps it.
+# Sets python and wanted to the one that is asked for, or python to nothing: on PATH, or where a version manager keeps it.
 find_version() {
     python=''
-    for found in "$(command -v "python$1" || true)" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$1".*/bin/python; do
-        if [ -x "$found" ] && "$found" -I -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
-            </dev/null 2>/dev/null; then
-            python=$found
-            return
-        fi
+    case $1 in
+    newest) versions='3.16 3.15 3.14 3.13 3.12 3.11' ;;
+    *) versions=$1 ;;
+    esac
+    for wanted in $versions; do
+        for found in "$(command -v "python$wanted" || true)" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$wanted".*/bin/python; do
+            if [ -x "$found" ] && "$found" -I -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
+                </dev/null 2>/dev/null; then
+                python=$found
+                return
+            fi
+        done
     done
 }
 
@@ -180,50 +188,55 @@ main() {
     done
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
 
-    mode=all
+    mode=all under=''
     case ${1:-} in
-    lint | slow | bench | lowest)
-        mode=$1
-        shift
-        ;;
-    python)
-        mode=$1
-        wanted=${2:-}
-        [ -n "$wanted" ] || fail 'python needs a version' 'such as ./test.sh python 3.13'
-        shift 2
-        ;;
     --help | -h)
         usage
         return
         ;;
+    lowest)
+        under=$1
+        shift
+        ;;
+    python)
+        under=${2:-}
+        [ -n "$under" ] || fail 'python needs a version' 'such as ./test.sh python 3.13'
+        shift 2
+        ;;
+    esac
+    case ${1:-} in
+    slow)
+        mode=$1
+        shift
+        ;;
+    lint | bench)
+        [ -z "$under" ] || fail "$1 goes by itself"
+        mode=$1
+        shift
+        ;;
     esac
     [ "${1:-}" != -- ] || shift
 
-    linted=0
-    case $mode in
+    case $under in
+    '')
+        find_python
+        set_up .venv
+        ;;
     lowest)
         find_python
         set_up .venv-lowest lowest
-        need_sodium
-        [ $# -gt 0 ] || set -- tests/unit tests/vault tests/conformance tests/cli/test_every_command.py tests/cli/test_golden.py
-        hold -m 'not slow' "$@"
-        return
         ;;
-    python)
-        find_version "$wanted"
+    *)
+        find_version "$under"
         if [ -z "$python" ]; then
-            say "test.sh: skipped, there is no Python $wanted here"
+            say "test.sh: skipped, there is no Python $under here"
             return
         fi
         set_up ".venv-$wanted"
-        need_sodium
-        hold -m 'not slow' "$@"
-        return
         ;;
     esac
 
-    find_python
-    set_up .venv
+    linted=0 held=0
     case $mode in
     lint)
         lint
@@ -233,20 +246,17 @@ main() {
         need_sodium
         exec python -m tests.bench.bench "$@"
         ;;
-    slow)
-        need_sodium
-        need_tmux
-        hold -m slow "$@"
-        return
+    slow) which=slow ;;
+    all)
+        which='not slow'
+        [ -n "$under" ] || lint || linted=1
         ;;
     esac
 
     need_sodium
     need_tmux
-    lint || linted=1
     say 'Tests'
-    held=0
-    hold -m 'not slow' "$@" || held=$?
+    hold -m "$which" "$@" || held=$?
     [ "$linted" = 0 ] || say "test.sh: lint failed:$failed"
     [ "$held" = 0 ] || exit "$held"
     exit "$linted"

@@ -100,8 +100,10 @@ def man() -> str:
         elif line.startswith("| `"):
             name, said = re.split(r"(?<!\\\\) \| ", line[2:].removesuffix(" |"), maxsplit=1)
             out += [".TP", f"\\fB{_roff(name)}\\fR", _roff(said)]
+        elif line.startswith("- ["):
+            continue  # a list of the sections that follow, to be clicked
         elif line.startswith("- "):
-            out += [".IP \\(bu 2", _roff(re.sub(r"\[(.*?)\]\(.*?\)", r"\1", line[2:]))]
+            out += [".IP \\(bu 2", _roff(line[2:])]
         elif line and not line.startswith("|"):
             out += [".PP", _roff(line)]
     return "\n".join(out) + "\n"
