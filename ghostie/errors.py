@@ -295,6 +295,12 @@ class StoreError(GhostieError):
         done = self.facts.get("put")
         return done if isinstance(done, frozenset) else frozenset()
 
+    @property
+    def about(self) -> str | None:
+        """The option or the credential that seems to be at fault; "address" is the server's, "clock" this device's."""
+        about = self.facts.get("about")
+        return about if isinstance(about, str) else None
+
 
 class NotFound(StoreError):
     message = "the store has no object {key}"

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from ghostie import codec
 from ghostie.backends import http
+from ghostie.backends.gistapi import origin
 from ghostie.backends.http import Http
 from ghostie.errors import AuthFailed, BadJson, StoreError, StoreRefused, Throttled, Unreachable
 
@@ -34,6 +35,17 @@ class Pending:
     expires_in: float
     interval: float
     device_code: str = field(repr=False)
+
+
+def of_store(client_id: str, options: Mapping[str, str], secrets: Mapping[str, str]) -> DeviceFlow:
+    """Return the flow of the app *client_id* for the gist store of these *options*, there. Raises UsageError."""
+    url = options.get("api_url")
+    way = Http(
+        proxy=http.chosen_proxy(options, secrets),
+        authorities=options.get("authorities") or None,
+        plain_http=options.get("plain_http") == "yes",
+    )
+    return DeviceFlow(way, client_id, host=origin(url) if url else HOST)
 
 
 class DeviceFlow:

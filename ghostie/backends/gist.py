@@ -28,7 +28,7 @@ from ghostie.backends.gistapi import (
     origin,
 )
 from ghostie.backends.gistview import FILES_LISTED, PAUSES, GistView, Time
-from ghostie.backends.http import Http, check_url
+from ghostie.backends.http import Http, check_url, chosen_proxy
 from ghostie.backends.store import Capabilities, ObjectInfo, check_key
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreError, StoreRefused, Unreachable, UsageError
 
@@ -118,7 +118,7 @@ class GistStore:
         for address in (url, *raw):
             check_url(address, plain_http=plain_http)
         http = Http(
-            proxy=secrets.get("proxy") or options.get("proxy") or None,
+            proxy=chosen_proxy(options, secrets),
             authorities=options.get("authorities") or None,
             plain_http=plain_http,
         )

@@ -122,7 +122,7 @@ class GistApi:
         if reply.status == 304 and known and ask:
             return known
         if reply.status == 404 and not reply.is_web_page:
-            raise StoreRefused(why="there is no Gist service at its address")
+            raise StoreRefused(why="there is no Gist service at its address", about="address")
         records = self._json(self._expect(reply, 200), list)
         scopes = reply.headers.get("x-oauth-scopes")
         if scopes is not None and "gist" not in re.split(r"[,\s]+", scopes):
@@ -240,7 +240,7 @@ def _gist(record: Any) -> Gist:
             raise TypeError("words")
         return Gist(*words, record.get("truncated", False) is not False, files, contents)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Unreachable(why="what answers there is not a Gist service") from None
+        raise Unreachable(why="what answers there is not a Gist service", about="address") from None
 
 
 def _content(entry: Mapping[str, Any], size: int) -> str | None:

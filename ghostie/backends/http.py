@@ -289,6 +289,14 @@ def check_proxy(proxy: str) -> str:
     return proxy
 
 
+def chosen_proxy(options: Mapping[str, str], secrets: Mapping[str, str]) -> str | None:
+    """Return the proxy that a store's options and secrets name, or None. Raises UsageError for a password in the open:
+    options are kept as they are, and secrets sealed."""
+    if "@" in options.get("proxy", ""):
+        raise UsageError("there is a password in the proxy's address", "give it with the credentials")
+    return secrets.get("proxy") or options.get("proxy") or None
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether *host* is this device."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -314,11 +322,12 @@ def refusal(reply: Reply, now: float) -> StoreError:
     if status >= 500 and status not in (501, 505):
         return Unreachable(why=f"it has trouble of its own ({status})")
     if status == 407:
-        return Unreachable(why="the proxy wants a password", lasting=True)
+        return Unreachable(why="the proxy wants a password", lasting=True, about="proxy")
     if reply.is_web_page:
         return Unreachable(why=f"a web page answered in its place ({status}): is there a login page in between?")
     if 300 <= status < 400:
-        return Unreachable(why=f"it sends us elsewhere ({status}), where credentials do not follow", lasting=True)
+        why = f"it sends us elsewhere ({status}), where credentials do not follow"
+        return Unreachable(why=why, lasting=True, about="address")
     if status in (401, 403):
         return AuthFailed(why=f"it answered {status}")
     if status in (408, 425):
@@ -361,17 +370,17 @@ def _translated(error: Exception, exchange: Exchange, place: str) -> StoreError:
     if exchange.is_over():
         return Unreachable(why=f"{place} took too long")
     if among(ssl.SSLCertVerificationError):
-        return Unreachable(why=f"the certificate of {place} is not one to trust", lasting=True)
+        return Unreachable(why=f"the certificate of {place} is not one to trust", lasting=True, about="authorities")
     if any(re.search(r"Tunnel connection failed: [34]\d\d", str(each)) for each in causes):
-        return Unreachable(why="the proxy does not let us through", lasting=True)
+        return Unreachable(why="the proxy does not let us through", lasting=True, about="proxy")
     if among(ProxyError):
-        return Unreachable(why="the proxy cannot be reached")
+        return Unreachable(why="the proxy cannot be reached", about="proxy")
     if among(socket.gaierror, UnicodeError):
-        return Unreachable(why=f"there is no network, or no host {place}")
+        return Unreachable(why=f"there is no network, or no host {place}", about="address")
     if among(ConnectionRefusedError):
-        return Unreachable(why=f"nobody listens at {place}")
+        return Unreachable(why=f"nobody listens at {place}", about="address")
     if among(TimeoutError):
         return Unreachable(why=f"{place} does not answer")
     if among(ssl.SSLError):
-        return Unreachable(why=f"no encrypted connection to {place} came about")
+        return Unreachable(why=f"no encrypted connection to {place} came about", about="address")
     return Unreachable(why=f"the connection to {place} was cut")

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from ghostie.backends import s3xml, sigv4
-from ghostie.backends.http import Http, Reply, check_url, refusal
+from ghostie.backends.http import Http, Reply, check_url, chosen_proxy, refusal
 from ghostie.backends.parallel import in_parallel
 from ghostie.backends.s3xml import BadReply, Fault
 from ghostie.backends.sigv4 import Credentials, Scope
@@ -65,6 +65,17 @@ _NO_CREDENTIALS = {
     "SignatureDoesNotMatch": "the secret key does not fit",
     "TokenRefreshRequired": "the session has ended",
     "UnauthorizedAccess": "this key may not do that",
+}
+_AT_FAULT = {
+    "ExpiredToken": "session_token",
+    "ExpiredTokenException": "session_token",
+    "InvalidAccessKeyId": "access_key",
+    "InvalidClientTokenId": "access_key",
+    "InvalidToken": "session_token",
+    "RequestExpired": "clock",
+    "RequestTimeTooSkewed": "clock",
+    "SignatureDoesNotMatch": "secret_key",
+    "TokenRefreshRequired": "session_token",
 }
 _BUSY = {
     "BandwidthLimitExceeded": "too much at once",
@@ -151,14 +162,12 @@ class S3Store:
             check_key(prefix or "none")
         except StoreRefused:
             raise UsageError("the prefix has other characters than letters, digits, ._- and slashes") from None
-        if "@" in options.get("proxy", ""):
-            raise UsageError("there is a password in the proxy's address", "give it with the credentials")
         known: Mapping[str, CreateOnly] = {"works": "works", "refused": "refused"}
         return cls(
             Place(bucket, server, style == "virtual"),
             _credentials(secrets),
             Http(
-                proxy=secrets.get("proxy") or options.get("proxy") or None,
+                proxy=chosen_proxy(options, secrets),
                 authorities=options.get("authorities") or None,
                 plain_http=plain_http,
             ),
@@ -377,22 +386,24 @@ def _failure(reply: Reply, now: float, key: str | None = None) -> StoreError:
     if fault is None:
         # a 404 that S3 did not write says nothing of the object
         missing = reply.status == 404 and not reply.is_web_page
-        return Unreachable(why="what answers there is not S3", lasting=True) if missing else refusal(reply, now)
+        wrong = Unreachable(why="what answers there is not S3", lasting=True, about="address")
+        return wrong if missing else refusal(reply, now)
     code = fault.code
     if code in ("NoSuchKey", "NotFound") and key is not None:
         return NotFound(key=key)
     if code == "NoSuchBucket":
-        return Unreachable(why="there is no such bucket", lasting=True)
+        return Unreachable(why="there is no such bucket", lasting=True, about="bucket")
     if code in _FULL or (reply.status in (403, 507) and _FULL_IN_WORDS.search(fault.message)):
         return QuotaExceeded(why=code)
     if code in _NO_CREDENTIALS:
-        return AuthFailed(why=f"{_NO_CREDENTIALS[code]} ({code})")
+        return AuthFailed(why=f"{_NO_CREDENTIALS[code]} ({code})", about=_AT_FAULT.get(code))
     if code in _BUSY:
         return Throttled(why=f"{_BUSY[code]} ({code})", retry_after=reply.retry_after(now))
     if code in _GARBLED:
         return Unreachable(why=f"it has trouble of its own ({code})")
     if reply.status in (301, 307) or code in ("AuthorizationHeaderMalformed", "IncorrectEndpoint"):
-        return Unreachable(why=f"the bucket is at another address or in another region ({code})", lasting=True)
+        why = f"the bucket is at another address or in another region ({code})"
+        return Unreachable(why=why, lasting=True, about="address")
     if reply.status in (401, 403) and code != "InvalidObjectState":  # that one is archived, and has to be fetched back
         return AuthFailed(why=f"it answered {code} ({reply.status})")
     if reply.status == 429 or reply.status >= 500:

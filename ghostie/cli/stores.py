@@ -76,7 +76,7 @@ def _credentials(
             continue
         client = args.client_id or os.environ.get("GHOSTIE_GIST_CLIENT_ID")
         if secret.name == "token" and client:
-            found[secret.name] = _signed_in(out, client, options)
+            found[secret.name] = _signed_in(out, client, options, found)
         elif can_ask():
             found[secret.name] = ask_hidden(f"{secret.words}: ").strip()
         else:
@@ -119,15 +119,11 @@ def _from_file(path: Path, backend: Backend) -> dict[str, str]:
     return found
 
 
-def _signed_in(out: Output, client: str, options: Mapping[str, str]) -> str:
+def _signed_in(out: Output, client: str, options: Mapping[str, str], credentials: Mapping[str, str]) -> str:
     """Return a token that the person allows by typing a code, on whatever device is at hand."""
     from ghostie.backends import deviceflow
-    from ghostie.backends.gistapi import origin
-    from ghostie.backends.http import Http
 
-    url, plain_http = options.get("api_url"), options.get("plain_http") == "yes"
-    http = Http(proxy=options.get("proxy"), authorities=options.get("authorities"), plain_http=plain_http)
-    flow = deviceflow.DeviceFlow(http, client, host=origin(url) if url else deviceflow.HOST)
+    flow = deviceflow.of_store(client, options, credentials)
     pending = flow.begin()
     out.say(f"open {pending.address} on any device and type this code: {pending.code}")
     out.progress("waiting until it is typed")

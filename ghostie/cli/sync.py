@@ -140,7 +140,7 @@ def _outcome(out: Output, link: Link, pulled: Pulled) -> int:
 
 def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
     for notice in done.notices:
-        out.note(notice)
+        out.note(notice.sentence())
     for stem in done.unreadable:
         out.warn(f"version file {stem} does not open and was not sent; see `ghostie doctor`")
     if not done.versions and not done.segments:
@@ -156,7 +156,7 @@ def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
 
 def _tell_pulled(out: Output, done: Pulled, dry_run: bool) -> None:
     for notice in done.notices:
-        out.note(notice)
+        out.note(notice.sentence())
     if dry_run:
         if not done.versions:
             out.note("nothing to pull")
@@ -192,7 +192,7 @@ def _pushed(done: Pushed, dry_run: bool) -> dict[str, Any]:
         "objects": done.segments,
         "bytes": done.size,
         "unreadable": list(done.unreadable),
-        "notices": list(done.notices),
+        "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
     }
 
@@ -209,7 +209,7 @@ def _pulled(done: Pulled, dry_run: bool) -> dict[str, Any]:
         "flagged": list(taken.flagged),
         "removals": done.removals,
         "alarms": [_alarm(alarm) for alarm in done.alarms],
-        "notices": list(done.notices),
+        "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
     }
 

@@ -29,9 +29,9 @@ from ghostie.simulator.machine import Broken, CutOff, Doom, Event, Machine
 from ghostie.simulator.malice import Malice
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
-from ghostie.sync.intake import REBORN
 from ghostie.sync.link import Link
 from ghostie.sync.log import Ledger
+from ghostie.sync.notices import REBORN
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.segment import BadSegment, SegmentName, Tips, key_name, open_segment, seal_segment
 from ghostie.vault import conflicts
@@ -329,7 +329,7 @@ class History:
         told = [text.plural(done.versions, "version") + " taken in" if done.versions else "nothing new"]
         told += [f"{text.plural(len(done.taken.conflicts), 'memory')} in conflict"] if done.taken.conflicts else []
         told += [f"ALARM, {alarm.sentence()}" for alarm in done.alarms]
-        told += done.notices
+        told += [notice.sentence() for notice in done.notices]
         self.noticed += len(done.alarms)
         return f"pulls: {'; '.join(told)}"
 
@@ -360,7 +360,8 @@ class History:
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pushes: ALARM, {error}"
-        told = [text.plural(done.versions, "version") + " sent" if done.segments else "nothing new", *done.notices]
+        told = [text.plural(done.versions, "version") + " sent" if done.segments else "nothing new"]
+        told += [notice.sentence() for notice in done.notices]
         return f"pushes: {'; '.join(told)}"
 
     def sync(self, machine: Machine) -> str:

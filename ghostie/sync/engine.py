@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from ghostie.errors import Brake
 from ghostie.sync import compaction, slots
-from ghostie.sync.intake import RETIRED, check_self, fetch, foreseen, removals, retired
+from ghostie.sync.intake import check_self, fetch, foreseen, removals, retired
 from ghostie.sync.link import Link
 from ghostie.sync.log import Alarm
+from ghostie.sync.notices import RETIRED, Notice
 from ghostie.sync.outbox import Outbox
 from ghostie.vault.vault import TakenIn
 
@@ -30,7 +31,7 @@ class Pushed:
     segments: int = 0
     size: int = 0
     unreadable: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Pulled:
     versions: int = 0
     removals: int = 0
     alarms: tuple[Alarm, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def push(link: Link, *, dry_run: bool = False) -> Pushed:
@@ -64,7 +65,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             return Pushed()
         listing = link.look()
         link.check_vault(listing)
-        notices: tuple[str, ...] = ()
+        notices: tuple[Notice, ...] = ()
         waiting = outbox.waiting()
         mine = link.vault.device.writer
         if link.ledger.log(mine).position and not listing.of(mine):

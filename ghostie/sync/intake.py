@@ -14,12 +14,11 @@ from ghostie.errors import GhostieError, NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import Alarm, WriterLog
+from ghostie.sync.notices import REBORN, RETIRED, Notice
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 from ghostie.vault.vault import TakenIn
 
 RELISTINGS = 3
-REBORN = "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost"
-RETIRED = "this device was retired by another one: it starts over as a new writer, and nothing is lost"
 
 
 @dataclass
@@ -29,7 +28,7 @@ class Fetched:
     segments: list[Segment] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 def fetch(link: Link, *, dry_run: bool = False) -> Fetched:
@@ -48,7 +47,7 @@ def fetch(link: Link, *, dry_run: bool = False) -> Fetched:
 
 def _look_and_fetch(link: Link, dry_run: bool) -> Fetched:
     attempt = 0
-    notices: list[str] = []
+    notices: list[Notice] = []
     while True:
         attempt += 1
         listing = link.look()
@@ -84,9 +83,9 @@ def retired(link: Link, segments: Iterable[Segment] = ()) -> set[str]:
     return {*link.ledger.state.retired, *(writer for segment in segments for writer in segment.retired)}
 
 
-def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> str | None:
-    """Become a new writer if this one was retired, or if there are positions of it that it does not know; return words
-    for that, or None.
+def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> Notice | None:
+    """Become a new writer if this one was retired, or if there are positions of it that it does not know; return a
+    notice of that, or None.
 
     Either the store holds such positions, authentic, or another device has taken them in and vouches for them, or what
     was known of them here is damaged.
@@ -255,10 +254,7 @@ class _Reader:
                 self._refuse(segment.name, "unreadable", str(error.facts["why"]))
                 continue
             if self._forks(segment):
-                self._fetched.notices.append(
-                    f"the log of {segment.device!r} goes on in two ways, as after a copied or restored device;"
-                    " both were taken in"
-                )
+                self._fetched.notices.append(Notice("forked", segment.device))
             self._log.add(segment.name.first, segment.before, segment.hashes)
             self._fetched.segments.append(segment)
             self._fetched.versions += versions
@@ -302,9 +298,7 @@ class _Reader:
             return open_segment(self._link.vault.keys, self._link.ledger.tips, name, sealed)
         except NewerFormat:
             # nothing is wrong with it: this log goes on when this device has a ghostie that can read it
-            self._fetched.notices.append(
-                f"the log of {self._device()!r} has objects of a newer ghostie: install that here too, then pull again"
-            )
+            self._fetched.notices.append(Notice("newer", self._device()))
             self.todo = []
             return None
         except BadSegment as error:

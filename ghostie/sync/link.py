@@ -26,20 +26,12 @@ from ghostie.errors import (
 from ghostie.paths import Layout
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
+from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
 
 MOST_TRIED = 8  # key objects that are looked at beyond this vault's own: anybody may have put them there
-
-NEW_PASSPHRASE = (
-    "the vault's passphrase was changed on another device: a device that joins needs the new one; this one keeps its"
-    " own until `ghostie keys passwd` is run here, with the same new one"
-)
-RIVAL = (
-    "another vault was set up on the store, too: if a device of yours did that at the same moment as this one, `ghostie"
-    " sync setup --again` brings them together; if none did, it is of no matter"
-)
 
 
 class SyncBusy(VaultBusy):
@@ -148,7 +140,7 @@ class Link:
         self.watch = watch
         self.random = random
         self.ledger = Ledger(vault.layout, vault.keys)
-        self._told: list[str] = []
+        self._told: list[Notice] = []
         self._remembered = self._recalled()
         self._sleep = sleep
         self._pause = pause
@@ -245,11 +237,11 @@ class Link:
                     self._tell(RIVAL)
                     return
 
-    def _tell(self, notice: str) -> None:
+    def _tell(self, notice: Notice) -> None:
         if notice not in self._told:
             self._told.append(notice)
 
-    def told(self, *, keep: bool = True) -> tuple[str, ...]:
+    def told(self, *, keep: bool = True) -> tuple[Notice, ...]:
         """Return what a person should hear of the store's key objects.
 
         With *keep* a new passphrase is then known and not said again: only a push or a pull asks for that.

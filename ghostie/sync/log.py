@@ -22,12 +22,20 @@ from ghostie.vault.sealedlog import SealedLog
 FORMAT: Final = 1
 _LOG_FILE = re.compile(r"([0-9a-f]{16})\.log\.enc")
 
+ALARMS: Final[Mapping[str, str]] = {
+    "rollback": "ends earlier than what was taken in from it or vouched for by another device",
+    "own-rollback": "of this device lost its end on the store",
+    "gap": "has a hole: what comes after it does not follow what is known",
+    "unreadable": "has an object that does not open",
+    "foreign": "has an object of another vault",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Something that a store did which an honest one would not: named, shown, and never obeyed.
 
-    *kind* is one of rollback, own-rollback, gap, unreadable, foreign.
+    *kind* is one of ALARMS.
     """
 
     kind: str
@@ -39,14 +47,7 @@ class Alarm:
     def sentence(self) -> str:
         """Return the alarm in words for people."""
         who = f"the log of {self.device}" if self.device else f"the log of writer {self.writer}"
-        what = {
-            "rollback": "ends earlier than what was taken in from it or vouched for by another device",
-            "own-rollback": "of this device lost its end on the store",
-            "gap": "has a hole: what comes after it does not follow what is known",
-            "unreadable": "has an object that does not open",
-            "foreign": "has an object of another vault",
-        }[self.kind]
-        return f"{who} {what} ({self.detail})"
+        return f"{who} {ALARMS[self.kind]} ({self.detail})"
 
 
 class WriterLog:

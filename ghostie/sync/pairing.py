@@ -26,6 +26,7 @@ from ghostie.crypto.unlock import Sources
 from ghostie.errors import (
     BadInvitation,
     BadJson,
+    GhostieError,
     InvitationExpired,
     InvitationPassphrase,
     NewerFormat,
@@ -166,8 +167,12 @@ def join(
     for name in ways or {}:
         if name not in (*backend.place, *backend.way):
             raise UsageError(f"--{name} says nothing about a {invitation.backend} store", "leave it out")
-    place = try_out(invitation.backend, options, invitation.credentials, watch)
-    done = set_up(layout, place, sources, device_name=device_name, again=True, expected=invitation.expected)
+    try:
+        place = try_out(invitation.backend, options, invitation.credentials, watch)
+        done = set_up(layout, place, sources, device_name=device_name, again=True, expected=invitation.expected)
+    except GhostieError as error:
+        error.facts["backend"] = invitation.backend  # who is asked for another way has to know
+        raise
     return place, done
 
 

@@ -27,7 +27,7 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         if link.config.slot not in listing.slots:
             _put_slot_back(link, listing, done, dry_run)
         if notice := intake.check_self(link, listing, dry_run=dry_run):
-            done.append(notice)
+            done.append(notice.sentence())
         lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
         done += [f"accepted that {key} cannot be read" for key in lost if key not in link.ledger.state.accepted]
         link.ledger.state.accepted = lost

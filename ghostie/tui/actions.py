@@ -196,7 +196,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     # sync and its devices
     Action("sync.stop", ("c",), "stop", "sync", 100, "end what is under way; nothing is lost by it"),
     Action("sync.run", ("enter", "s"), "sync", "sync", 95, "take in what is there, and send what is new"),
-    Action("sync.setup", ("o",), "set up", "sync", 94, "choose the store that this vault syncs with"),
+    Action("sync.setup", ("o",), "set up", "sync", 75, "choose the store to sync with, or give it other credentials"),
     Action("sync.repair", ("R",), "repair", "sync", 92, "put back what the store lost, accept what cannot be had"),
     Action("sync.look", ("r",), "look", "sync", 85, "ask the store what would move, and move nothing"),
     Action("sync.devices", ("d",), "devices", "sync", 80, "which devices there are; rename, retire"),

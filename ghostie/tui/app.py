@@ -202,13 +202,21 @@ class GhostieApp(App[None]):
         return self.keeper.ask(task, given, then, failed, progress)
 
     def ask_long(
-        self, place: Place, task: str, given: Mapping[str, Any], then: Then, failed: Failed, progress: Then | None
+        self,
+        place: Place,
+        task: str,
+        given: Mapping[str, Any],
+        then: Then,
+        failed: Failed,
+        progress: Then | None,
+        *,
+        keys: bool = True,
     ) -> Long:
-        """Ask a keeper that is started for this task alone, and ended with it."""
+        """Ask a keeper that is started for this task alone, and ended with it; see `Place.ask_long`."""
         long = Long()
 
-        def start(keys: Any) -> None:
-            keeper = Keeper(self.opening, keys)
+        def start(held: Any) -> None:
+            keeper = Keeper(self.opening, held, ask=held is None)
             self._long.add(keeper)
 
             def over(result: Any, deliver: Then) -> None:
@@ -230,7 +238,10 @@ class GhostieApp(App[None]):
             if long.cancelled:
                 long.asked.cancel()
 
-        self.ask("opening.keys", {}, start, failed)
+        if keys:
+            self.ask("opening.keys", {}, start, failed)
+        else:
+            start(None)
         return long
 
     def stand(self, standing: Mapping[str, int | None]) -> None:

@@ -111,6 +111,7 @@ class _Told(GhostieError):
         self.facts = dict(error.get("facts") or {})
         self._words = str(error.get("words", ""))
         self._hint = error.get("way_out")
+        self.kind = str(error.get("kind", ""))  # the name of its class there, which may be none of `errors`
         self.where: list[str] = list(error.get("where") or ())
 
     def __str__(self) -> str:

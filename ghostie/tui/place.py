@@ -364,10 +364,12 @@ class Place(Screen[Any]):
         *,
         failed: Failed | None = None,
         progress: Then | None = None,
+        keys: bool = True,
         **given: Any,
     ) -> Long:
-        """Ask a keeper of its own for *task*, so that it holds up nothing; the result can cancel it."""
-        return self.ghostie.ask_long(self, task, given, then or _ignore, failed or self.failed, progress)
+        """Ask a keeper of its own for *task*, so that it holds up nothing; the result can cancel it. Without *keys*,
+        the vault is not open there."""
+        return self.ghostie.ask_long(self, task, given, then or _ignore, failed or self.failed, progress, keys=keys)
 
 
 class Long:

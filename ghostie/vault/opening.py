@@ -15,12 +15,17 @@ from ghostie.vault.device import load_device, new_device
 from ghostie.vault.vault import Vault
 
 
-def make_home(layout: Layout) -> None:
-    """Make a vault's folders, private to this user. Raises BadHome, also for a folder that holds other things."""
-    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations)}
+def check_home(layout: Layout) -> None:
+    """Raise BadHome for a folder that holds other things than a vault's."""
+    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations, layout.first_run)}
     with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
         if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
             raise BadHome(home=layout.home, why="it holds other things")
+
+
+def make_home(layout: Layout) -> None:
+    """Make a vault's folders, private to this user. Raises BadHome, also for a folder that holds other things."""
+    check_home(layout)
     for folder in layout.folders():
         files.make_private_folder(folder)
 

@@ -6,8 +6,8 @@ import pytest
 
 from ghostie.errors import Unreachable
 from ghostie.sync import engine, repair, survey
-from ghostie.sync.intake import REBORN
 from ghostie.sync.link import Link
+from ghostie.sync.notices import REBORN
 from ghostie.vault.device import load_device
 
 from .world import (
@@ -83,7 +83,7 @@ def test_both_copies_push_in_the_same_moment_and_nothing_is_lost(world: World, p
     assert third.taken.new == 2
     assert third.alarms == ()
     assert len(third.notices) == 1
-    assert "goes on in two ways" in third.notices[0]
+    assert third.notices[0].kind == "forked" and "goes on in two ways" in third.notices[0].sentence()
     settle(phone, copy, laptop)
     assert in_step(phone, copy, laptop)
     assert contents(laptop) == ["before 0", "before 1", "before 2", "from the copy", "from the phone"]

@@ -9,8 +9,8 @@ import pytest
 
 from ghostie.errors import NotRetired, Unreachable, UsageError
 from ghostie.sync import compaction, engine, repair, survey
-from ghostie.sync.intake import RETIRED
 from ghostie.sync.link import Link, look
+from ghostie.sync.notices import RETIRED
 from ghostie.sync.pairing import positions
 from ghostie.sync.retiring import find, retire
 from ghostie.sync.segment import BadSegment, open_segment, seal_segment

@@ -35,8 +35,9 @@ from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import load_config
-from ghostie.sync.link import MOST_TRIED, NEW_PASSPHRASE, RIVAL, Link, SyncBusy, alone, look
+from ghostie.sync.link import MOST_TRIED, Link, SyncBusy, alone, look
 from ghostie.sync.moving import rotate
+from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL
 from ghostie.sync.segment import key_name
 from ghostie.sync.setup import SetUp
 from ghostie.sync.slots import note_new_key

@@ -153,8 +153,6 @@ def test_a_vault_is_joined_by_a_code_and_the_passphrase(house: House, tmp_path: 
         await screen.sees("The passphrase of that vault", "! ")
         await screen.type(PASSPHRASE)
         await screen.press("enter")
-        await screen.sees("What is this device called?")
-        await screen.press("enter")
         await screen.at("memories")
         await screen.press("S")
         await screen.sees("+ 1 new")

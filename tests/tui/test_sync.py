@@ -212,6 +212,7 @@ def test_devices_are_renamed_and_retired_and_their_names_are_only_painted(house:
 
     async def story(screen: Screen) -> None:
         await screen.press("S")
+        await screen.sees("store      folder")
         await screen.press("d")
         await screen.sees("laptop", "[bold]pho\N{REPLACEMENT CHARACTER}ne[/]")
         await screen.press("e")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -11,11 +11,12 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.tui import words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.fields import Line
-from ghostie.tui.keeper import KeeperGone
+from ghostie.tui.keeper import Cancelled, KeeperGone
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Long, Place
 from ghostie.tui.rows import Row, Rows
@@ -71,7 +72,9 @@ class AskingPlace(Place):
         self.question: Question | None = None
         self._trail: list[Question] = []
         self._busy = ""
+        self._heard: Mapping[str, Any] = {}  # how far what is under way has come
         self._long: Long | None = None
+        self._checking = False
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -87,33 +90,81 @@ class AskingPlace(Place):
         """Called when work failed: the question that it followed stays."""
         self.failed(error)
 
+    def asked(self) -> None:
+        """Called when a question is on the screen."""
+
     def put(self, question: Question, *, fresh: bool = False) -> None:
-        """Ask *question* now; *fresh*: there is no way back to the one before."""
+        """Ask *question* now; *fresh*: there is no way back to the one before. Asked again, the way back is that of the
+        first time."""
         if fresh:
             self._trail.clear()
         elif self.question is not None:
             self._trail.append(self.question)
+        names = [each.name for each in self._trail]
+        if question.name in names:
+            del self._trail[names.index(question.name) :]
         self._ask(question)
 
-    def work(self, said: str, task: str, then: Callable[[Any], None], *, long: bool = False, **given: Any) -> None:
-        """Ask the keeper for *task*, and say meanwhile that something is being done."""
-        self._busy = said
+    def check(
+        self, task: str, then: Callable[[Any], None], failed: Callable[[GhostieError], None], **given: Any
+    ) -> None:
+        """Ask the keeper for *task*, which takes no time; keys wait for what comes of it."""
+        self._checking = True
+
+        def over(result: Any, deliver: Callable[[Any], None]) -> None:
+            self._checking = False
+            deliver(result)
+            self._release()
+
+        self.ask(task, lambda answer: over(answer, then), failed=lambda error: over(error, failed), **given)
+
+    def take_key(self, event: events.Key) -> bool:
+        if self._checking:
+            self.ghostie.touched()
+            self._held.append(event)
+            return True
+        return super().take_key(event)
+
+    def work(
+        self,
+        said: str,
+        task: str,
+        then: Callable[[Any], None],
+        *,
+        failed: Callable[[GhostieError], None] | None = None,
+        long: bool = False,
+        keys: bool = True,
+        **given: Any,
+    ) -> None:
+        """Ask the keeper for *task*, and say meanwhile that something is being done, and how far it is. *failed* takes
+        the place of `refused`; *long* and *keys* are as for `ask_long`."""
+        self._busy, self._heard = said, {}
         self._show()
+        self.repaint()
 
         def done(answer: Any) -> None:
             self._rest()
             then(answer)
 
-        def failed(error: GhostieError) -> None:
+        def not_done(error: GhostieError) -> None:
             self._rest()
             if isinstance(error, KeeperGone) and self.ghostie.locked:
                 self.ghostie.begin()
-            self.refused(error)
+            if isinstance(error, Cancelled) and self.question is not None:
+                self._ask(self.question)
+                self.tell("stopped; nothing was changed")
+            else:
+                (failed or self.refused)(error)
+
+        def heard(news: Mapping[str, Any]) -> None:
+            self._heard = news
+            if self._busy:
+                self._show()
 
         if long:
-            self._long = self.ask_long(task, done, failed=failed, **given)
+            self._long = self.ask_long(task, done, failed=not_done, progress=heard, keys=keys, **given)
         else:
-            self.ask(task, done, failed=failed, **given)
+            self.ask(task, done, failed=not_done, progress=heard, **given)
 
     def _rest(self) -> None:
         self._busy, self._long = "", None
@@ -176,6 +227,7 @@ class AskingPlace(Place):
             self._rows.go(values.index(kept))
         self._show()
         self.repaint()
+        self.asked()
 
     def resized(self) -> None:
         self._show()
@@ -185,8 +237,7 @@ class AskingPlace(Place):
         page, question, kind = self.query_one("#says", Page), self.question, self._kind
         sheet = Sheet(min(self.size.width, 78), self.ghostie.painted)
         if self._busy:
-            sheet.say(self._busy, sign="…")
-            sheet.say("esc stops it", "dim")
+            self._say_busy(sheet)
         elif question is not None:
             sheet.say(question.asked, "strong")
             if question.says:
@@ -217,6 +268,21 @@ class AskingPlace(Place):
         elif self.focused is None or not self.focused.display:
             self.set_focus(self._field)
         self._strength()
+
+    def _say_busy(self, sheet: Sheet) -> None:
+        sheet.say(self._busy, sign="…")
+        heard = self._heard
+        if "code" in heard:
+            sheet.gap()
+            sheet.say(f"On any device, open {text.one_line(heard['address'])} and type this code there:")
+            sheet.gap()
+            sheet.say(text.one_line(heard["code"]), "strong", indent=2)
+            sheet.gap()
+            sheet.say(f"It is good for {heard['seconds'] // 60:.0f} minutes. This page goes on by itself.", "dim")
+        elif "pause" in heard:
+            tries = text.plural(heard["left"], "try")
+            sheet.say(f"{text.one_line(heard['pause'])}: again in {heard['seconds']:.0f} s, {tries} left", "warn")
+        sheet.say("esc stops it", "dim")
 
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
         choice: Choice = row["choice"]

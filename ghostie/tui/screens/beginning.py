@@ -1,18 +1,21 @@
 """The first run: a vault is made, or one is joined. One question a page, each with a sound default.
 
-What was done stays done: who leaves in the middle is asked the rest the next time.
+What was done stays done: who leaves in the middle is asked the rest the next time, from the page on where that was.
+What was typed in secret is not kept for that.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ghostie import text
-from ghostie.errors import ForeignVault, GhostieError, InvitationPassphrase, StoreError, UsageError, WrongKey
+from ghostie.errors import ForeignVault, GhostieError, InvitationPassphrase, StoreError, WrongKey
 from ghostie.tui.actions import Action
-from ghostie.tui.screens.asking import AskingPlace, Choice, Question
+from ghostie.tui.screens.asking import Choice, Question
+from ghostie.tui.screens.stores import FURTHER, STORE
+from ghostie.tui.screens.storing import StoringPlace
 from ghostie.tui.sheets import Sheet
 
 HOW: Final = Question(
@@ -33,25 +36,11 @@ CODE: Final = Question(
     " screen Sync.",
     "code",
 )
-OWN: Final = Question(
-    "own",
-    "The passphrase of the vault that is here",
-    "Its memories come along into the vault that you join. Leave it empty if it is the same.",
+JOINED: Final = Question(
+    "joined",
+    "The passphrase of that vault",
+    "The code alone opens nothing: the passphrase of the vault that you join is needed as well.",
     "secret",
-    needed=False,
-)
-STORE: Final = Question(
-    "store",
-    "Where do your devices meet?",
-    "What goes there is sealed on this device first. It can be chosen or changed later, too.",
-    "choice",
-    choices=(
-        Choice("none", "Nowhere for now", "the vault stays on this device"),
-        Choice("folder", "A folder", "a disk, a network drive, a folder that is synced"),
-        Choice("s3", "An S3 bucket", "of any provider, or your own server"),
-        Choice("gist", "Gists", "secret gists of a GitHub account"),
-        Choice("code", "Join by a code", "another device has a vault already"),
-    ),
 )
 EXAMPLES: Final = Question(
     "examples",
@@ -63,35 +52,30 @@ EXAMPLES: Final = Question(
         Choice("yes", "With examples", "to try search, tags and the inbox on"),
     ),
 )
-PLAIN: Final = Question(
-    "plain_http",
-    "That address is not encrypted on the way",
-    "What is stored is sealed all the same, but the credentials could be read by whoever is in between.",
-    "choice",
-    choices=(
-        Choice("", "Give another address", "one that begins with https://"),
-        Choice("yes", "Go on with it", "for a server in your own network"),
-    ),
-)
-PLACES: Final[Mapping[str, tuple[Question, ...]]] = {
-    "folder": (
-        Question("path", "Which folder?", "It may be empty, or hold the vault already. It has to be there.", "line"),
-    ),
-    "s3": (
-        Question("bucket", "The bucket's name", "It has to be there already."),
+# what may be other on this device than on the one that made the code
+HERE: Final[Mapping[str, Question]] = {
+    each.name: each
+    for each in (
         Question(
-            "endpoint",
-            "The server's address",
-            "As the provider says it: https://… Leave it empty for Amazon.",
+            "path",
+            "Where is the folder on this device?",
+            "The store is a folder, and may lie elsewhere here. Leave it empty to try again as it was.",
             needed=False,
         ),
-        Question("region", "The region", "Leave it empty where none is known.", needed=False),
-    ),
-    "gist": (),
+        *(each for each in FURTHER["s3"] if each.name in ("proxy", "authorities")),
+    )
 }
+OWN_TOO: Final = Question(
+    "own",
+    "The passphrase of the vault that is here",
+    "Its memories come along into the vault that you join. Leave it empty if it is the same.",
+    "secret",
+    needed=False,
+)
+LONGEST: Final = 4096  # of an answer that was kept
 
 
-class BeginningPlace(AskingPlace):
+class BeginningPlace(StoringPlace):
     """The first run; with *left*, the rest of it; with *how* "code" or "store", only that, on a vault that is here."""
 
     LOCKED = True
@@ -100,12 +84,11 @@ class BeginningPlace(AskingPlace):
         super().__init__()
         self._left = list(left)
         self._only = how
-        self._needs: dict[str, list[dict[str, Any]]] = {}
         self._device = ""
         self._words: list[str] = []
         self._prove: list[int] = []
-        self._made = bool(left or how)
-        self._own = ""  # the passphrase of the vault that was just made
+        self._draft: Mapping[str, Any] | None = None
+        self.made = bool(left or how)
 
     def heading(self) -> str:
         return {"code": "Join", "store": "A store"}.get(self._only, "First run")
@@ -113,93 +96,152 @@ class BeginningPlace(AskingPlace):
     # -- the way through ---------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        self.ask("beginning.stores", self._known)
+        self.ask("beginning.begin", self._begun)
 
-    def _known(self, needs: dict[str, list[dict[str, Any]]]) -> None:
-        self._needs = needs
-        if self._only == "code":
-            self.put(CODE)
-        elif self._only == "store":
-            self._store_question()
-        elif self._left:
+    def _begun(self, found: Mapping[str, Any]) -> None:
+        self._needs, self._device, self._before = found["needs"], found["device"], found["store"]
+        draft = found["draft"]
+        self._draft = draft if draft is not None and draft.get("only") == self._only else None
+        if self._left:
             self._go_on(self._left)
-        else:
-            self.ask("beginning.begin", self._begun)
-
-    def _begun(self, found: Mapping[str, str]) -> None:
-        self._device = found["device"]
-        self.put(HOW)
-
-    def take(self, name: str, value: str) -> None:
-        own = getattr(self, f"_take_{name}", None)
-        if own is not None:
-            own(value)
-        else:
-            self._take_place()
+        elif not self._restore():
+            self.put({"code": CODE, "store": self.store_question()}.get(self._only, HOW))
+        if found["wrong"]:
+            self.tell(found["wrong"], bad=True)
 
     def _take_how(self, how: str) -> None:
         if how == "code":
             self.put(CODE)
         elif how == "store":
-            self._store_question()
+            self.put(self.store_question())
         else:
-            self._name_question()
+            self.put(self._naming())
 
-    def _name_question(self) -> None:
-        self.put(
-            Question(
-                "name",
-                "What is this device called?",
-                "Your other devices show it beside what was written here.",
-                default=text.fit(self._device, 64),
-            )
+    def _naming(self) -> Question:
+        return Question(
+            "name",
+            "What is this device called?",
+            "Your other devices show it beside what was written here.",
+            default=text.fit(self._device, 64),
         )
+
+    def named(self) -> bool:
+        if self.made or "name" in self.answers:
+            return True
+        self.put(self._naming())
+        return False
 
     def _take_name(self, name: str) -> None:
         if len(name) > 64:
+            self.answers.pop("name", None)
+            self.ask_again("name")
             self.tell("a device's name is one line of 1 to 64 characters", bad=True)
-            self._ask_again("name")
-        elif self.answers.get("how", "make") == "make":
-            self.put(
-                Question(
-                    "passphrase",
-                    "The passphrase",
-                    "It opens the vault, on every device. Nobody can reset it; 24 words, which come next, are the"
-                    " only other way in.",
-                    "twice",
-                )
-            )
-        elif self.answers["how"] == "code":
+        elif self._how == "make":
+            self.put(self._new_passphrase())
+        elif self._how == "code":
             self._join()
         else:
-            self._tie()
+            self.store_next()
 
-    def _ask_again(self, name: str) -> None:
-        """Put the question that was just answered back, with the answer in it."""
-        if self.question is not None and self.question.name == name:
-            self._ask(self.question)
+    @property
+    def _how(self) -> str:
+        return self.answers.get("how", "make")
+
+    # -- where it was left -------------------------------------------------------------------------------------------
+
+    def question_of(self, name: str) -> Question | None:
+        if name == "how":
+            return None if self.made else HOW
+        if name == "name":
+            return None if self.made else self._naming()
+        if name == "passphrase" and not self.made and self._how == "make":
+            return self._new_passphrase()
+        own = {"code": CODE, "joined": JOINED, "own": OWN_TOO, "examples": EXAMPLES}.get(name)
+        if own is None and self._by_code:
+            return HERE.get(name)
+        return own or super().question_of(name)
+
+    def asked(self) -> None:
+        """Note where one is, without what was typed in secret: the next time it goes on from here."""
+        question = self.question
+        if question is None or question.kind == "read" or question.name in ("how", "proof_0", "proof_1", "examples"):
+            self.ask("beginning.drop", latest="draft")
+            return
+        names = [each.name for each in self._trail]
+        answers = {name: value for name, value in self.answers.items() if self._typed.get(name) == value}
+        answers = {name: value for name, value in answers.items() if name not in ("code", "refused")}
+        self.ask(
+            "beginning.keep",
+            latest="draft",
+            draft={"only": self._only, "at": question.name, "trail": names, "answers": answers},
+        )
+
+    def _restore(self) -> bool:
+        """Go on from where it was left, if that is known: at the first page whose answer is not there."""
+        draft, self._draft = self._draft, None
+        if draft is None:
+            return False
+        trail: list[Question] = []
+        last: Question | None = None
+        try:
+            kept = {str(name): str(value)[:LONGEST] for name, value in draft["answers"].items()}
+            names = [str(name) for name in (*draft["trail"], draft["at"])]
+        except (AttributeError, KeyError, TypeError):
+            return False
+        for name in sorted(kept, key=lambda name: name not in ("how", "store")):
+            question = self.question_of(name)
+            values = [each.value for each in question.choices] if question is not None else []
+            if question is not None and question.kind in ("choice", "line") and kept[name] in (values or [kept[name]]):
+                self.answers[name] = self._typed[name] = kept[name]
+        for name in names:
+            if (question := self.question_of(name)) is None:
+                continue
+            last = question
+            if name not in self.answers or name == names[-1]:
+                break
+            trail.append(question)
+        if last is None:
+            return False
+        self._trail = [each for each in trail if each is not last]
+        self.question = None
+        self._ask(last)
+        return True
 
     # -- a new vault -------------------------------------------------------------------------------------------------
 
+    def _new_passphrase(self) -> Question:
+        return Question(
+            "passphrase",
+            "The passphrase",
+            "It opens the vault, on every device. Nobody can reset it; 24 words, which come next, are the only other"
+            " way in.",
+            "twice",
+        )
+
     def _take_passphrase(self, passphrase: str) -> None:
-        if self.answers.get("how", "make") == "make" and not self._made:
-            self._own = passphrase
-            self.work(
-                "making the vault: its key is derived slowly on purpose, which takes a few seconds",
-                "beginning.make",
-                self._is_made,
-                passphrase=passphrase,
-                device=self.answers["name"],
-            )
-        elif self._made:
-            self._tie()
-        else:
-            self._name_question()
+        if self.made or self._how != "make":
+            self.store_next()
+            return
+        self.own = passphrase
+        self.work(
+            "making the vault: its key is derived slowly on purpose, which takes a few seconds",
+            "beginning.make",
+            self._is_made,
+            failed=lambda error: self.back_to(self._new_passphrase(), error),
+            passphrase=passphrase,
+            device=self.answers["name"],
+        )
 
     def _is_made(self, left: list[str]) -> None:
-        self._made = True
+        self.made = True
         self.ghostie.locked = False
         self._go_on(left)
+
+    def make_one(self) -> None:
+        self.answers["how"] = "make"
+        self.answers.pop("passphrase", None)
+        if self.named():
+            self.put(self._new_passphrase())
 
     def _go_on(self, left: Sequence[str]) -> None:
         self._left = list(left)
@@ -208,7 +250,8 @@ class BeginningPlace(AskingPlace):
         elif left[0] == "words":
             self.ask("beginning.words", self._show_words)
         elif left[0] == "store":
-            self._store_question(fresh=True)
+            if not self._restore():
+                self.put(self.store_question(), fresh=True)
         else:
             self.put(EXAMPLES, fresh=True)
 
@@ -282,7 +325,7 @@ class BeginningPlace(AskingPlace):
         self.answers.pop(f"proof_{which}", None)
         self._typed.pop(f"proof_{which}", None)
         if not right:
-            self._ask_again(f"proof_{which}")
+            self.ask_again(f"proof_{which}")
             self.tell(
                 f"that is not word {self._prove[which] + 1}; look at the paper, or go back to the words", bad=True
             )
@@ -290,18 +333,9 @@ class BeginningPlace(AskingPlace):
 
     # -- a store -----------------------------------------------------------------------------------------------------
 
-    def _store_question(self, *, fresh: bool = False) -> None:
-        wanted = {"none": self._left and self._made, "code": self._made}
-        self.put(
-            Question(
-                STORE.name,
-                STORE.asked,
-                STORE.says,
-                STORE.kind,
-                choices=tuple(each for each in STORE.choices if wanted.get(each.value, True)),
-            ),
-            fresh=fresh,
-        )
+    def kinds(self) -> tuple[Choice, ...]:
+        wanted = {"none": self.made and self._left, "code": self.made and not self._before}
+        return tuple(each for each in STORE.choices if wanted.get(each.value, True))
 
     def _take_store(self, store: str) -> None:
         if store == "none":
@@ -309,75 +343,10 @@ class BeginningPlace(AskingPlace):
         elif store == "code":
             self.put(CODE)
         else:
-            self._next_of_store()
+            self.choose_store(store)
 
-    def _of_store(self) -> list[Question]:
-        """Return the questions on the store that was chosen: where it is, then its credentials."""
-        store = self.answers["store"]
-        hidden = [
-            Question(each["name"], f"The {each['words']}", "It is kept sealed, and is not shown.", "secret")
-            for each in self._needs[store]
-        ]
-        return [*PLACES[store], *hidden]
-
-    def _next_of_store(self) -> None:
-        missing = next((each for each in self._of_store() if each.name not in self.answers), None)
-        if missing is not None:
-            self.put(missing)
-        elif "passphrase" not in self.answers:
-            self.put(
-                Question(
-                    "passphrase",
-                    "The vault's passphrase",
-                    "If there is a vault on that store already, it is the one of that vault.",
-                    "secret",
-                )
-            )
-        elif self._made:
-            self._tie()
-        else:
-            self._name_question()
-
-    def _take_place(self) -> None:
-        store = self.answers.get("store", "")
-        if not store:
-            self._join()  # the folder of an invitation lies elsewhere on this device
-        elif self._unencrypted() and "plain_http" not in self.answers:
-            self.put(PLAIN)
-        else:
-            self._next_of_store()
-
-    def _unencrypted(self) -> bool:
-        return self.answers.get("endpoint", "").startswith("http://")
-
-    def _take_plain_http(self, answer: str) -> None:
-        if answer:
-            self._next_of_store()
-        else:
-            del self.answers["plain_http"], self.answers["endpoint"]
-            self._next_of_store()
-
-    def _tie(self) -> None:
-        hidden = {each["name"] for each in self._needs[self.answers["store"]]}
-        asked = {each.name for each in self._of_store()} - hidden
-        options = {name: self.answers[name] for name in asked}
-        if self._unencrypted():
-            options["plain_http"] = self.answers.get("plain_http", "")
-        self.work(
-            "trying the store out",
-            "beginning.tie",
-            self._tied,
-            backend=self.answers["store"],
-            options=options,
-            credentials={name: self.answers[name] for name in hidden},
-            passphrase=self.answers["passphrase"],
-            own=self._own,
-            device=self.answers.get("name", ""),
-            again=self._only == "store",
-        )
-
-    def _tied(self, done: Mapping[str, Any]) -> None:
-        self._made = True
+    def tied(self, done: Mapping[str, Any]) -> None:
+        self.made = True
         self.ghostie.locked = False
         if done["joined"]:
             came = (
@@ -388,89 +357,115 @@ class BeginningPlace(AskingPlace):
             said = f"joined the vault on the store{came} · S syncs"
         else:
             said = "the store is taken, and this vault's key is on it · S syncs"
-        if "store" in self._left or done["left"]:
-            self._left = done["left"] or ["store"]
-            self.ask("beginning.answered", self._go_on, step="store")
+        if done["left"]:
+            self._go_on(done["left"])
         else:
             self._finish(said)
 
     # -- a code ------------------------------------------------------------------------------------------------------
 
-    def _take_code(self, code: str) -> None:
-        self.answers["how" if not self._made else "store_by"] = "code"
-        self.answers.pop("store", None)
-        self.work("reading the code", "beginning.check_code", self._code_is_good, code=code)
+    @property
+    def _by_code(self) -> bool:
+        return "store" not in self.answers and ("code" in self.answers or self._only == "code")
 
-    def _code_is_good(self, _: None) -> None:
-        self.put(
-            Question(
-                "joined",
-                "The passphrase of that vault",
-                "The code alone opens nothing: the passphrase of the vault that you join is needed as well.",
-                "secret",
-            )
-        )
+    def _take_code(self, code: str) -> None:
+        if not self.made:
+            self.answers["how"] = "code"
+        self.answers.pop("store", None)
+
+        def refused(error: GhostieError) -> None:
+            self.answers.pop("code", None)
+            self.ask_again("code")
+            self.failed(error)
+
+        self.check("beginning.check_code", lambda _: self.put(JOINED), refused, code=code)
 
     def _take_joined(self, _: str) -> None:
-        if self._made and not self._own:
-            self.put(OWN)
-        elif self._made:
+        if self.made and not self.own:
+            self.put(OWN_TOO)
+        elif self.named():
+            self._join()
+
+    def _take_own(self, own: str) -> None:
+        if self._by_code:
             self._join()
         else:
-            self._name_question()
+            super()._take_own(own)
 
-    def _take_own(self, _: str) -> None:
-        self._join()
+    def _take_field(self, name: str) -> None:
+        if self._by_code:
+            self._join()
+        else:
+            super()._take_field(name)
 
     def _join(self) -> None:
+        self._attempt = self._join
         self.work(
             "opening the code and looking for the vault",
             "beginning.join",
-            self._tied,
+            self.tied,
             code=self.answers["code"],
             passphrase=self.answers["joined"],
-            own=self.answers.get("own") or self._own,
+            own=self.answers.get("own") or self.own,
             device=self.answers.get("name", ""),
-            path=self.answers.get("path", ""),
+            ways={name: self.answers[name] for name in HERE if self.answers.get(name)},
         )
+
+    # -- what was refused --------------------------------------------------------------------------------------------
+
+    def refused(self, error: GhostieError) -> None:
+        if self._by_code and isinstance(error, ForeignVault | InvitationPassphrase):
+            self.back_to(JOINED, error)
+        elif self._by_code and isinstance(error, WrongKey):
+            self.back_to(OWN_TOO if self.made and not self.own else JOINED, error)
+        else:
+            super().refused(error)
+
+    def at_fault(self, error: GhostieError) -> Question | None:
+        if not self._by_code:
+            return super().at_fault(error)
+        about = error.about if isinstance(error, StoreError) else None
+        if error.facts.get("backend") == "folder":
+            return HERE["path"]
+        return HERE.get(about or "")
+
+    def ways_on(self, error: GhostieError, at_fault: Question | None) -> Iterator[Choice]:
+        if not self._by_code:
+            yield from super().ways_on(error, at_fault)
+            return
+        if at_fault is not None:
+            yield Choice("mend", at_fault.asked.rstrip("?"), "answer it differently")
+        yield Choice("retry", "Try again", "as it is")
+        if error.facts.get("backend") != "folder":
+            for each in (HERE["proxy"], HERE["authorities"]):
+                if each != at_fault:
+                    yield Choice(each.name, each.asked, "of this device")
+        yield Choice("code", "Another code", "that the other device makes anew")
+
+    def _take_refused(self, way: str) -> None:
+        if way in ("code", *HERE):
+            self.answers.pop("refused", None)
+            self.question = self._trail.pop() if self._trail else None
+            self.put(CODE if way == "code" else HERE[way])
+        else:
+            super()._take_refused(way)
 
     # -- examples, and leaving ---------------------------------------------------------------------------------------
 
     def _take_examples(self, answer: str) -> None:
         if answer == "yes":
-            self.work("bringing them in", "beginning.examples", lambda count: self._answered("examples"))
+            self.work(
+                "bringing them in",
+                "beginning.examples",
+                lambda count: self._answered("examples"),
+                failed=lambda error: self.back_to(EXAMPLES, error),
+            )
         else:
             self._answered("examples")
 
-    def refused(self, error: GhostieError) -> None:
-        """Go back to what can be answered differently, and say what was wrong with it."""
-        asked = self.question.name if self.question is not None else ""
-        by_code = "joined" in self.answers and "store" not in self.answers
-        if by_code and isinstance(error, StoreError) and asked != "code":
-            self.put(
-                Question(
-                    "path",
-                    "Where is the folder on this device?",
-                    "If the store is a folder, it may lie elsewhere here. Leave it empty to try again as it was.",
-                    needed=False,
-                )
-            )
-        elif isinstance(error, StoreError | UsageError) and self.answers.get("store") in PLACES:
-            for name in ("plain_http", *(question.name for question in self._of_store())):
-                self.answers.pop(name, None)
-            self._store_question()
-        elif isinstance(error, WrongKey | ForeignVault | InvitationPassphrase) and by_code:
-            self._code_is_good(None)
-        elif isinstance(error, WrongKey | ForeignVault) and self.answers.get("store") in PLACES:
-            del self.answers["passphrase"]
-            self._next_of_store()
-        elif self.question is not None:
-            self._ask(self.question)
-        self.failed(error)
-
     def can(self, action: Action) -> bool:
         if action.name == "later":
-            return self._made and bool(self._left) and not self._busy
+            return self.made and bool(self._left) and not self._busy
         return super().can(action)
 
     def do_later(self) -> None:
@@ -479,10 +474,14 @@ class BeginningPlace(AskingPlace):
         self._finish("the rest is asked the next time")
 
     def leave(self) -> None:
-        if self._made:
-            self._finish("the rest is asked the next time" if self._left else "")
+        if self.made and self._left:
+            self._finish("the rest is asked the next time")
+            return
+        self.ask("beginning.drop")
+        if self.made:
+            self._finish("")
         else:
             self.ghostie.exit()
 
     def on_unmount(self) -> None:
-        self._words, self._own = [], ""
+        self._words, self.own = [], ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from ghostie import text
 from ghostie.errors import BadMemory, Brake, GhostieError
 from ghostie.memory import local, millis
 from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.explain import ALARMS, NOTICES, explained
 from ghostie.tui.keeper import Cancelled
 from ghostie.tui.pages import Page
 from ghostie.tui.screens.question import QuestionPlace
@@ -28,18 +29,7 @@ WITH: Final = {
     "command": "a command gives the passphrase",
     "unlock": "only while `ghostie unlock` holds the key",
 }
-# what an alarm means, and what a person can do
-ALARMS: Final = {
-    "rollback": "The store shows less than it once had. An old copy of it, or somebody with access, can do that.",
-    "own-rollback": "The store lost what this device sent. Repair sends it again.",
-    "gap": "Something in between is missing on the store. The device that wrote it can send it again.",
-    "unreadable": "An object was damaged, or put there by somebody who has no key.",
-    "foreign": "An object of another vault was put there.",
-}
-WHAT_TO_DO: Final = (
-    "Nothing of it was taken in; everything else was. If the store was restored from a copy, or a device is sure to"
-    " have it all, repair puts back what is known here. If you did neither, first look who has access to the store."
-)
+ELSE: Final = "What the alarms are not about goes on as ever. A repair says what it would do before it does it."
 
 
 class SyncPlace(Working):
@@ -152,8 +142,8 @@ class SyncPlace(Working):
         sheet.say(f"{text.plural(len(found['alarms']), 'alarm')}: the store is not as it should be", "bad", sign="!")
         for alarm in found["alarms"]:
             sheet.say(text.one_line(alarm["sentence"]), "bad", indent=2)
-            sheet.say(ALARMS.get(alarm["kind"], ""), indent=4)
-        sheet.say(f"{WHAT_TO_DO} {self._key('repair')} repairs, after it has said what it would do.", indent=2)
+            sheet.say(ALARMS[alarm["kind"]].said(self._key), indent=4)
+        sheet.say(ELSE, indent=2)
 
     def _facts(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
         now, store = found["now"], found["store"]
@@ -195,7 +185,8 @@ class SyncPlace(Working):
             return
         for notice in found.get("notices", ()):
             sheet.gap()
-            sheet.say(text.one_line(notice), "warn", sign="!")
+            sheet.say(text.one_line(notice["sentence"]), "warn", sign="!")
+            sheet.say(NOTICES[notice["kind"]].said(self._key), indent=2)
         if not incoming["versions"] and not found["ahead"]:
             sheet.gap()
             sheet.say("Nothing would move: this device and the store have the same.", "good")
@@ -239,7 +230,7 @@ class SyncPlace(Working):
         if self.busy or self._found is None:
             return False
         if action.name == "setup":
-            return not tied
+            return True
         if action.name == "repair":
             return bool(self._found.get("alarms") or self._problem)
         if action.name == "automatic":
@@ -258,7 +249,7 @@ class SyncPlace(Working):
         if isinstance(error, Cancelled):
             self.failed(error)
         else:
-            self._problem = (str(error), error.way_out() or "nothing was changed")
+            self._problem = self._in_words(error)
 
     def do_run(self) -> None:
         self._move("syncing", pull=True, push=True)
@@ -293,13 +284,23 @@ class SyncPlace(Working):
         if isinstance(error, Cancelled):
             self.failed(error)
         else:
-            self._problem = (str(error), error.way_out() or "nothing is lost")
+            self._problem = self._in_words(error)
         self._stale()
 
+    def _in_words(self, error: GhostieError) -> tuple[str, str]:
+        """Return what *error* says, and what it means and what can be done about it."""
+        more = explained(error)
+        return str(error), more.said(self._key) if more is not None else error.way_out() or "nothing is lost"
+
     def _moved(self, done: Mapping[str, Any]) -> None:
-        self._outcome = list(_said(done))
+        self._outcome = [*_said(done), *self._noted(done)]
         self._stale()
         self.ghostie.changed()
+
+    def _noted(self, done: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+        for notice in done["notices"]:
+            yield f"! {text.one_line(notice['sentence'])}", "warn"
+            yield NOTICES[notice["kind"]].said(self._key), None
 
     def _stale(self) -> None:
         """Ask again where this device stands: what the store was seen to have is no longer so."""
@@ -439,7 +440,5 @@ def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
             f"{text.plural(done['unreadable'], 'version')} here do not open and were not sent; see `ghostie doctor`",
             "bad",
         )
-    for notice in done["notices"]:
-        yield text.one_line(notice), "warn"
     for alarm in done["alarms"]:
         yield f"! {text.one_line(alarm['sentence'])}", "bad"

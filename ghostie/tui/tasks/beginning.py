@@ -14,27 +14,50 @@ if TYPE_CHECKING:
     from ghostie.tui.desk import Desk
 
 LEFT = ("words", "store", "examples")  # what is still to be asked once there is a vault, in this order
+NEEDED = ("bucket", "path")  # options that a store is not without
+PATHS = ("path", "authorities")
+LARGEST = 1 << 16
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples.jsonl"
 
 
 @task
 def begin(desk: Desk) -> dict[str, Any]:
-    """Return what the first questions need: where the vault will be, and what this device may be called."""
+    """Return what the questions need: the credentials of each kind of store, what this device may be called, the store
+    that the vault has, where a first run was left, and what is wrong with the place of a vault that is to be."""
+    from ghostie.backends.store import REGISTRY
+    from ghostie.errors import GhostieError
+    from ghostie.sync.config import known_config
     from ghostie.vault.device import default_name
+    from ghostie.vault.opening import check_home
 
-    return {"home": str(desk.layout.home), "device": default_name()}
+    wrong = ""
+    if not desk.layout.master_key.exists():
+        try:
+            check_home(desk.layout)
+        except GhostieError as error:
+            wrong = f"{error} · leave, and give another with --home DIR"
+    before = known_config(desk.layout)
+    return {
+        "needs": {
+            name: [{"name": each.name, "words": each.words, "needed": each.needed} for each in backend.secrets]
+            for name, backend in REGISTRY.items()
+        },
+        "device": default_name(),
+        "store": before
+        and {"backend": before.backend, "options": dict(before.options), "secrets": list(before.secrets)},
+        "draft": _kept(desk).get("draft"),
+        "wrong": wrong,
+    }
+
+
+# -- where it was left -----------------------------------------------------------------------------------------------
 
 
 @task
 def left(desk: Desk) -> list[str]:
     """Return what of a first run is still to be asked; nothing where there was none, or it is over."""
-    from ghostie import codec, files
-    from ghostie.errors import BadJson, CannotRead
-
-    with contextlib.suppress(FileNotFoundError, CannotRead, BadJson, TypeError, AttributeError):
-        named = codec.loads(files.read(desk.layout.first_run, 1 << 12)).get("left")
-        return [each for each in LEFT if each in named]
-    return []
+    steps = _kept(desk).get("left")
+    return [each for each in LEFT if isinstance(steps, list) and each in steps]
 
 
 @task
@@ -44,19 +67,55 @@ def answered(desk: Desk, step: str) -> list[str]:
 
 
 @task
-def over(desk: Desk) -> None:
-    """Ask nothing more of a first run."""
-    _note(desk, [])
+def keep(desk: Desk, draft: dict[str, Any]) -> None:
+    """Note where the questions are, and what was answered in the open. A place where that cannot be is no matter."""
+    from ghostie import files
+    from ghostie.errors import GhostieError
+    from ghostie.vault.opening import check_home
+
+    with contextlib.suppress(GhostieError):
+        if not desk.layout.master_key.exists():
+            check_home(desk.layout)
+            files.make_private_folder(desk.layout.home)
+        _note(desk, left(desk), draft)
 
 
-def _note(desk: Desk, steps: list[str]) -> list[str]:
+@task
+def drop(desk: Desk) -> None:
+    """Forget where the questions were; what is still to be asked is asked from its first page on."""
+    from ghostie.errors import GhostieError
+
+    there = desk.layout.master_key.exists()
+    with contextlib.suppress(GhostieError):
+        _note(desk, left(desk) if there else [])
+    if not there:
+        with contextlib.suppress(OSError):
+            desk.layout.home.rmdir()  # if it is empty: nothing was made
+
+
+def _kept(desk: Desk) -> dict[str, Any]:
+    from ghostie import codec, files
+    from ghostie.errors import BadJson, CannotRead
+
+    with contextlib.suppress(FileNotFoundError, CannotRead, BadJson):
+        found = codec.loads(files.read(desk.layout.first_run, LARGEST))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _note(desk: Desk, steps: list[str], draft: Any = None) -> list[str]:
     from ghostie import codec, files
 
-    if steps:
-        files.write_durably(desk.layout.first_run, codec.dumps({"left": steps}) + b"\n")
+    if steps or draft:
+        spelt = {"left": steps} | ({"draft": draft} if draft else {})
+        files.write_durably(desk.layout.first_run, codec.dumps(spelt) + b"\n")
     else:
         files.remove_durably([desk.layout.first_run])
     return steps
+
+
+# -- the vault and its store -----------------------------------------------------------------------------------------
 
 
 @task
@@ -66,7 +125,10 @@ def make(desk: Desk, passphrase: str, device: str) -> list[str]:
     Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError.
     """
     from ghostie.vault import create_vault
+    from ghostie.vault.opening import make_home
 
+    make_home(desk.layout)
+    _note(desk, list(LEFT), _kept(desk).get("draft"))  # first: a vault whose words were never shown must not be
     vault = create_vault(desk.layout.home, passphrase=passphrase, device_name=device or None)
     desk.open_with(vault.keys)
     return _note(desk, list(LEFT))
@@ -81,14 +143,24 @@ def words(desk: Desk) -> list[str]:
 
 
 @task
-def stores(desk: Desk) -> dict[str, list[dict[str, Any]]]:
-    """Return what each kind of store is asked for: its credentials, from the registry of stores."""
-    from ghostie.backends.store import REGISTRY
+def fits(desk: Desk, backend: str, options: dict[str, str], credentials: dict[str, str]) -> None:
+    """Raise UsageError for what cannot be right, whatever else is still to be answered."""
+    from ghostie.backends.store import REGISTRY, open_store
 
-    return {
-        name: [{"name": secret.name, "words": secret.words} for secret in backend.secrets if secret.needed]
-        for name, backend in REGISTRY.items()
-    }
+    stand_ins = {name: "nothing" for name in REGISTRY[backend].place if name in NEEDED}
+    needed = {each.name: "nothing" for each in REGISTRY[backend].secrets if each.needed}
+    open_store(backend, stand_ins | _meant(options), needed | credentials)
+
+
+@task
+def sign_in(desk: Desk, client: str, options: dict[str, str], credentials: dict[str, str]) -> str:
+    """Say what is to be typed where, and return the token that comes of it. Raises as `DeviceFlow`."""
+    from ghostie.backends import deviceflow
+
+    flow = deviceflow.of_store(client, _meant(options), credentials)
+    pending = flow.begin()
+    desk.say({"code": pending.code, "address": pending.address, "seconds": pending.expires_in})
+    return flow.wait(pending)
 
 
 @task
@@ -104,27 +176,54 @@ def tie(
 ) -> dict[str, Any]:
     """Try a store out and tie this vault to it, or join the one that is there; *own* is this vault's passphrase.
 
-    Raises as `try_out` and `set_up`.
+    Credentials that are not given are those of before, if it is the same store. Raises as `try_out` and `set_up`.
     """
+    from ghostie.backends.store import same_place
+    from ghostie.sync.config import known_config
     from ghostie.sync.setup import set_up, try_out
+    from ghostie.tui.tasks.sync import Watch
 
-    given = {name: value for name, value in options.items() if value}
-    if "path" in given:
-        given["path"] = str(Path(given["path"]).expanduser().absolute())
-    place = try_out(backend, given, {name: value for name, value in credentials.items() if value})
+    given = _meant(options)
+    before = known_config(desk.layout)
+    if before is not None and same_place(backend, given, before.backend, before.options):
+        credentials = before.credentials(desk.vault.keys) | credentials
+    place = try_out(backend, given, credentials, Watch(desk))
+    _begun(desk)
     done = set_up(desk.layout, place, _sources(own or passphrase, passphrase), device_name=device or None, again=again)
     return _tied(desk, place, done)
 
 
 @task
-def join(desk: Desk, code: str, passphrase: str, own: str = "", device: str = "", path: str = "") -> dict[str, Any]:
-    """Join the vault that *code* invites to; *own* is the passphrase of the vault that is here. As `pairing.join`."""
+def join(
+    desk: Desk, code: str, passphrase: str, own: str = "", device: str = "", ways: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Join the vault that *code* invites to, by *ways* of this device; *own* is the passphrase of the vault that is
+    here. Raises as `pairing.join`."""
     from ghostie.sync import pairing
+    from ghostie.tui.tasks.sync import Watch
 
-    ways = {"path": str(Path(path).expanduser().absolute())} if path else {}
-    sources = _sources(own or passphrase, passphrase)
-    place, done = pairing.join(desk.layout, code, sources, ways=ways, device_name=device or None)
+    _begun(desk)
+    place, done = pairing.join(
+        desk.layout,
+        code,
+        _sources(own or passphrase, passphrase),
+        ways=_meant(ways or {}),
+        device_name=device or None,
+        watch=Watch(desk),
+    )
     return _tied(desk, place, done)
+
+
+def _meant(options: dict[str, str]) -> dict[str, str]:
+    """Return *options* with whole paths, and without what is not set."""
+    whole = {name: str(Path(options[name]).expanduser().absolute()) for name in PATHS if options.get(name)}
+    return {name: value for name, value in options.items() if value} | whole
+
+
+def _begun(desk: Desk) -> None:
+    """Note before a vault is joined that its store is still to be tied: it may be cut off in between."""
+    if not desk.layout.master_key.exists() and (draft := _kept(desk).get("draft")):
+        _note(desk, ["store"], draft)
 
 
 @task
@@ -149,14 +248,12 @@ def _sources(passphrase: str, of_store: str) -> Sources:
 
 def _tied(desk: Desk, place: Place, done: SetUp) -> dict[str, Any]:
     desk.open_with(done.vault.keys)  # another vault's, where it joined one
-    if done.joined and "words" in (rest := left(desk)):
-        _note(desk, [each for each in rest if each != "words"])
+    over = ("store", "words") if done.joined else ("store",)
     return {
         "backend": place.backend,
         "joined": done.joined,
         "brought": done.brought,
-        "device": done.vault.device.name,
-        "left": left(desk),
+        "left": _note(desk, [each for each in left(desk) if each not in over]),
     }
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ghostie.tui.tasks import task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ghostie.backends.retry import Pause
     from ghostie.sync.link import Link, Progress
     from ghostie.sync.log import Alarm
+    from ghostie.sync.notices import Notice
     from ghostie.sync.survey import Status
     from ghostie.tui.desk import Desk
 
@@ -59,7 +63,7 @@ def look(desk: Desk) -> dict[str, Any]:
             "removals": pulled.removals,
         },
         "outgoing": {"versions": pushed.versions, "memories": pushed.memories},
-        "notices": list(dict.fromkeys((*pulled.notices, *pushed.notices))),
+        "notices": _noticed(pulled.notices, pushed.notices),
     }
 
 
@@ -70,7 +74,7 @@ def move(desk: Desk, pull: bool, push: bool, yes: bool = False) -> dict[str, Any
     from ghostie.sync.runs import recorded
     from ghostie.vault.conflicts import open_conflicts
 
-    link = _link(desk, _Watch(desk))
+    link = _link(desk, Watch(desk))
     pulled, pushed = engine.Pulled(), engine.Pushed()
     with recorded(desk.layout) as moved:
         if pull:
@@ -92,7 +96,7 @@ def move(desk: Desk, pull: bool, push: bool, yes: bool = False) -> dict[str, Any
         "size": pushed.size,
         "unreadable": len(pushed.unreadable),
         "alarms": [_alarm(each) for each in pulled.alarms],
-        "notices": list(dict.fromkeys((*pulled.notices, *pushed.notices))),
+        "notices": _noticed(pulled.notices, pushed.notices),
     }
 
 
@@ -101,7 +105,7 @@ def repair(desk: Desk, dry_run: bool) -> list[str]:
     """Put back what the store lost, accept what cannot be had; return what was or would be done, in words."""
     from ghostie.sync.repair import repair as mend
 
-    return mend(_link(desk, _Watch(desk)), dry_run=dry_run)
+    return mend(_link(desk, Watch(desk)), dry_run=dry_run)
 
 
 @task
@@ -113,7 +117,7 @@ def verify(desk: Desk) -> dict[str, Any]:
     def here(done: int, total: int) -> None:
         desk.say({"doing": "checking what is here", "done": done, "total": total, "bytes": False})
 
-    link = _link(desk, _Watch(desk))
+    link = _link(desk, Watch(desk))
     checked = upkeep.check(link.vault, progress=here)
     desk.say({"doing": "checking the store", "done": 0, "total": 0, "bytes": False})
     problems = [f"version file {stem} does not open" for stem in checked.damaged]
@@ -136,7 +140,7 @@ def retire(desk: Desk, writer: str) -> dict[str, Any]:
     """Retire another device. Raises NotRetired, and as a sync does."""
     from ghostie.sync import retiring
 
-    done = retiring.retire(_link(desk, _Watch(desk)), writer)
+    done = retiring.retire(_link(desk, Watch(desk)), writer)
     return {"name": done.name, "adopted": done.adopted, "objects": done.objects}
 
 
@@ -145,7 +149,7 @@ def invite(desk: Desk, passphrase: str, seconds: int) -> dict[str, Any]:
     """Return a code for another device, as text and as a picture. Raises as `pairing.invite`."""
     from ghostie.sync import pairing
 
-    made = pairing.invite(_link(desk, _Watch(desk)), passphrase, seconds=seconds)
+    made = pairing.invite(_link(desk, Watch(desk)), passphrase, seconds=seconds)
     return {
         "code": made.code,
         "picture": pairing.qr(made.code),
@@ -208,7 +212,7 @@ def _link(desk: Desk, watch: Any = None) -> Link:
     return connect(desk.vault, watch or ignore)
 
 
-class _Watch:
+class Watch:
     """Tells the interface how far a transfer is, not oftener than a person sees."""
 
     def __init__(self, desk: Desk) -> None:
@@ -270,6 +274,10 @@ def _standing(desk: Desk, link: Link, found: Status) -> dict[str, Any]:
         "good": record.good,
         "runs": runs.tail(desk.layout, RUNS),
     }
+
+
+def _noticed(*notices: Iterable[Notice]) -> list[dict[str, str]]:
+    return [{"kind": each.kind, "sentence": each.sentence()} for each in dict.fromkeys(chain(*notices))]
 
 
 def _alarm(alarm: Alarm) -> dict[str, str]:
