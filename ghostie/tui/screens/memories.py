@@ -257,6 +257,8 @@ class MemoriesPlace(Changing, Place):
             return bool(self.query_words)
         if action.name == "clear":
             return bool(self.query_words)
+        if action.name == "open":
+            return self.rows.current is not None
         return super().can(action)
 
     def do_open(self) -> None:
