@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ghostie.crypto.sealing import Keys
     from ghostie.vault import Vault
 
-REST_AFTER = 3.0  # seconds without a request, after which a large index is let go
+REST_AFTER = 3.0  # seconds without a request, after which memory is given back
 LARGE = 30_000
 
 
@@ -199,12 +199,11 @@ class Desk:
                 self._send({"event": "changed"})
 
     def _rest(self) -> None:
-        """Let go of a large vault's index and search: the screens need neither until something is asked again."""
-        if self._vault is None or not self._loaded or len(self._vault.index) < LARGE:
-            return
-        self.open_with(self._vault.keys)
-        gc.unfreeze()
-        gc.collect()
+        """Give back what is free, of a large vault its index and search too: nothing is asked of them just now."""
+        if self._vault is not None and self._loaded and len(self._vault.index) >= LARGE:
+            self.open_with(self._vault.keys)
+            gc.unfreeze()
+            gc.collect()
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).malloc_trim(0)  # glibc's: gives what is free back to the system
 

@@ -155,6 +155,7 @@ def running(argv: list[str], environment: dict[str, str]) -> Iterator[Run]:
 
 
 SEARCHED = 0.4
+RESTED = 5.0
 DOWN, UP = b"\x1b[B", b"\x1b[A"
 KEYS = [DOWN] * 20 + [UP] * 20
 SIZES = [(14, 50), (30, 45)] * 5
@@ -182,6 +183,8 @@ def screens(home: Path, environment: dict[str, str], figures: dict[str, list[flo
         figures["search"].append(here)
         figures["search whole"].append(everywhere)
         figures["searching"].append(run.resident())
+        run.quiet(RESTED)
+        figures["rested"].append(run.resident())
 
 
 def prepare(folder: Path, environment: dict[str, str], most: int) -> list[tuple[int, Path]]:
@@ -232,7 +235,7 @@ def measure(rounds: int, most: int = 100_000) -> None:
             "TEXTUAL_ANIMATIONS": "none",
         }
         homes = prepare(folder, environment, most)
-        names = ("first", "usable", "key", "resize", "memory", "search", "search whole", "searching")
+        names = ("first", "usable", "key", "resize", "memory", "search", "search whole", "searching", "rested")
         figures: dict[int, dict[str, list[float]]] = {
             count: {each: [] for each in names} for count in [0, *(count for count, _ in homes)]
         }
@@ -271,7 +274,8 @@ def report(figures: dict[int, dict[str, list[float]]]) -> None:
         print(
             f"| CPU a key while searching, at {count:,} | {whole:.1f} ms{over}, the interface {alone:.1f} | | {limit} |"
         )
-        print(f"| resident after searching, at {count:,} | {statistics.median(found['searching']) / 1e6:.0f} MB | | |")
+        for name, said in (("searching", "while searching"), ("rested", "some seconds later")):
+            print(f"| resident {said}, at {count:,} | {statistics.median(found[name]) / 1e6:.0f} MB | | |")
 
 
 if __name__ == "__main__":
