@@ -1,6 +1,6 @@
 """Devices for tests of the real command: a home, a runtime folder and an environment of their own, and eyes for both.
 
-Everything runs as a person runs it, in a process of its own: `python -m ghostie …`. A short folder holds a scene, for
+Everything runs as a person runs it, in a process of its own: `python -m ghostie …`, or what is as good (warm.py). A short folder holds a scene, for
 the agent's socket takes 107 bytes of path; what stood there when it was kept can be put back before each test, at the
 same paths, so that one unlocked agent serves a whole module.
 """
@@ -26,6 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.cli import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "four plain words here"
@@ -106,18 +108,25 @@ class Device:
         is a command that runs it.
         """
         given = {"GHOSTIE_PASSPHRASE": passphrase} if passphrase is not None else {}
-        command = GHOSTIE if before is None else (sys.executable, "-c", f"{before}\n{_AS_COMMAND}")
-        done = subprocess.run(
-            [*within, *command, *argv],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.environment({**given, **(env or {})}),
-            cwd=self.folder,
-            timeout=timeout,
-        )
-        made = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        surroundings = self.environment({**given, **(env or {})})
+        fed = stdin.encode() if isinstance(stdin, str) else stdin
+        ended = None
+        if before is None and not within:
+            ended = warm.run(argv, surroundings, self.folder, fed, timeout)
+        if ended is None:
+            command = GHOSTIE if before is None else (sys.executable, "-c", f"{before}\n{_AS_COMMAND}")
+            done = subprocess.run(
+                [*within, *command, *argv],
+                input=fed,
+                stdin=subprocess.DEVNULL if fed is None else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=surroundings,
+                cwd=self.folder,
+                timeout=timeout,
+            )
+            ended = done.returncode, done.stdout, done.stderr
+        made = Done(ended[0], ended[1].decode(), ended[2].decode())
         assert "Traceback" not in made.err, made.err
         assert code is None or made.code == code, (argv[:4], made)
         return made
