@@ -199,6 +199,9 @@ class _Answer(http.client.HTTPResponse):
             # the parser takes the end of the stream for the end of the headers, and a reply cut there for a good one
             raise http.client.IncompleteRead(b"")
 
+    def flush(self) -> None:
+        """Do nothing: nothing is written here, and what is closed beneath complains if it is asked to."""
+
 
 class _Watched(HTTPConnection):
     """A connection that waits no longer than the exchange that it serves."""

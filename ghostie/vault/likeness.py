@@ -11,6 +11,7 @@ import hashlib
 import re
 import sqlite3
 import unicodedata
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ class Likeness:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.executescript(_SCHEMA)
         self._features = lru_cache(maxsize=2048)(self._features_of)
 

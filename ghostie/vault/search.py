@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -162,13 +163,13 @@ class SearchIndex:
         """
         self.close()
         files.remove_durably([self._path])
-        self._database = _empty()
+        self._hold(_empty())
         self._origin = self._file()
         self.save()
 
     def close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            self._let_go()
             self._database = None
         self._changes = 0
         self._edition = None
@@ -176,8 +177,13 @@ class SearchIndex:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._origin = self._file()
-            self._database = self._kept() or _empty()
+            return self._hold(self._kept() or _empty())
         return self._database
+
+    def _hold(self, database: sqlite3.Connection) -> sqlite3.Connection:
+        # it goes with the index, also where nobody closes that
+        self._database, self._let_go = database, weakref.finalize(self, database.close)
+        return database
 
     def _file(self) -> tuple[int, int] | None:
         try:
