@@ -83,6 +83,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     # memories
     Action("memories.open", ("enter", "l", "right"), "open", "memories", 60),
     Action("memories.search", ("slash",), "search", "memories", 95, "search as you type; cat: tag: since: narrow it"),
+    Action("search.show", ("enter",), "show", "search", 96, "go on with what was found", typing=True),
     Action("memories.filter", ("F",), "filter", "memories", 40, "choose what is shown, word by word"),
     Action("memories.clear", ("0",), "show all", "memories", 0, "drop search and filter"),
     Action("memories.save", ("W",), "save filter", "memories", 0, "keep this search under a digit"),
@@ -218,6 +219,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("question.yes", ("y",), "yes", "question", 90),
     Action("question.no", ("n",), "no", "question", 95),
     # fields, palette, questions
+    Action("line.take", ("enter", "ctrl+s"), "take", "line", 90, "take this line and go on", typing=True),
     Action("form.accept", ("ctrl+s",), "save", "form", 90, typing=True),
     Action("form.next", ("tab",), "next field", "form", 40, typing=True),
     Action("form.previous", ("shift+tab",), "field before", "form", 0, typing=True),
@@ -234,6 +236,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
 
 # what of `everywhere` works while the vault is locked
 ALWAYS: Final = frozenset(f"everywhere.{name}" for name in ("help", "palette", "theme", "quit", "back", "leave"))
+
+# what waits for nothing: it ends what one waits for, and what was typed ahead is dropped with it
+AT_ONCE: Final = frozenset(("everywhere.back", "everywhere.quit"))
 
 _SHOWN: Final[Mapping[str, str]] = {
     "question_mark": "?",

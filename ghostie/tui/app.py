@@ -122,9 +122,10 @@ class GhostieApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         # a key is carried out before the next is looked at: what is typed ahead must not go to a field not yet there
-        place = self.screen if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack else None
-        if isinstance(place, Place) and isinstance(event, events.Key) and place.take_key(event):
-            return
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and self.screen_stack:
+            place = self.screen
+            if isinstance(place, Place) and place.take_typed(event):
+                return
         await super().on_event(event)
 
     def do_quit(self) -> None:

@@ -16,11 +16,11 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from ghostie.errors import GhostieError
-from ghostie.tui.actions import ALWAYS, EVERYWHERE, LIST, PAGE, Action
+from ghostie.tui.actions import ALWAYS, AT_ONCE, EVERYWHERE, LIST, PAGE, Action
 from ghostie.tui.bars import Bar, Head, Painted, Tell
 from ghostie.tui.keeper import Asked, Failed, Then
 from ghostie.tui.pages import Page
-from ghostie.tui.rows import Rows
+from ghostie.tui.rows import Row, Rows
 
 if TYPE_CHECKING:
     from ghostie.tui.app import GhostieApp
@@ -57,7 +57,8 @@ class Place(Screen[Any]):
         self._latest: dict[str, _Latest] = {}
         self._gone = False
         self._ready = False
-        self._held: list[events.Key] = []
+        self._held: list[events.Key | events.Paste] = []
+        self._then: Then | None = None  # gets what it is dismissed with
         self._soon: Timer | None = None
         self._filling: Widget | None = None  # a field that has not yet taken in all that was typed
 
@@ -98,6 +99,13 @@ class Place(Screen[Any]):
     def can(self, action: Action) -> bool:
         """Tell whether *action* applies now."""
         return True
+
+    def waits(self, action: Action | None) -> bool:
+        """Tell whether the key for *action*, or for a text field, waits: what it is meant for was asked and is to come.
+
+        It is taken when an answer has come, before any key that was typed after it.
+        """
+        return False
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -152,12 +160,16 @@ class Place(Screen[Any]):
         self._release()
 
     def _release(self) -> None:
-        """Take the keys that were held, in order, wherever one is by now."""
+        """Take what was held, in order, wherever one is by now."""
         held, self._held = self._held, []
-        for event in held:
+        for event in held if self.app.is_running else ():
             top = self.app.screen
-            if not (isinstance(top, Place) and top.take_key(event)) and top.focused is not None:
+            if not (isinstance(top, Place) and top.take_typed(event, late=True)) and top.focused is not None:
                 top.focused.post_message(event)
+
+    def drop_keys(self) -> None:
+        """Forget what was held: what it was meant for will not come."""
+        self._held.clear()
 
     def on_unmount(self) -> None:
         self._gone = True
@@ -204,42 +216,65 @@ class Place(Screen[Any]):
         return self.can(action)
 
     @property
+    def asking(self) -> bool:
+        """Whether an answer is still to come."""
+        return any(not asked.over for asked in self._asked)
+
+    @property
     def typing(self) -> bool:
         """Whether a text field has the keys."""
         return self.focused is not None
 
-    def take_key(self, event: events.Key) -> bool:
-        """Carry out what a key means here; return False for what a text field or Textual itself is to have.
+    def take_typed(self, event: events.Key | events.Paste, *, late: bool = False) -> bool:
+        """Carry out what was typed; return False for what a text field or Textual itself is to have.
 
-        Keys are taken in order: what was typed before the place was painted waits until it is, and what an action does
-        with a text field waits until the field has taken in what was typed into it.
+        It is taken in order. What was typed before the place was painted waits until it is; what an action does with a
+        text field, until the field has taken in what was typed into it; what `waits`, for its answer. *late*: it was
+        held, and what the answer said stays to be read.
         """
         self.ghostie.touched()
         if not self._ready or (self._filling is not None and self._filling is self.focused):
             self._held.append(event)
             return True
-        self.tell("")
-        keymap = self.ghostie.settings.keymap
-        names = [event.key, *([event.character] if event.character and len(event.character) == 1 else [])]
-        for name in names:
-            action = keymap.find(name, self.scopes())
-            if action is None:
-                continue
-            if self.typing and (event.is_printable or not action.typing):
-                return False
-            if self.focused is not None:
-                self._filling = self.focused
-                self._filling.call_later(self._filled, action)
-            elif self.applies(action):
-                self.run_action_of(action)
+        action = self._meant(event) if isinstance(event, events.Key) else None
+        of_field = action is not None and self.focused is not None  # it waits for the field first
+        if action is not None and action.id in AT_ONCE:
+            self._held.clear()
+        elif self._held or (not of_field and self.waits(action)):
+            self._held.append(event)
             return True
-        return False
+        if not late:
+            self.tell("")
+        if action is None:
+            return False
+        if of_field and self.focused is not None:
+            self._filling = self.focused
+            self._filling.call_later(self._filled, event, action)
+        else:
+            self.obey(action)
+        return True
 
-    def _filled(self, action: Action) -> None:
+    def _meant(self, event: events.Key) -> Action | None:
+        """Return what a key means here; None where it is a text field's, or nobody's."""
+        for name in (event.key, *([event.character] if event.character and len(event.character) == 1 else [])):
+            action = self.ghostie.settings.keymap.find(name, self.scopes())
+            if action is not None:
+                return None if self.typing and (event.is_printable or not action.typing) else action
+        return None
+
+    def _filled(self, event: events.Key, action: Action) -> None:
         self._filling = None
-        if self.alive and self is self.app.screen and self.applies(action):
-            self.run_action_of(action)
+        if self.alive and self is self.app.screen:
+            if self.waits(action):
+                self._held.insert(0, event)
+                return
+            self.obey(action)
         self._release()
+
+    def obey(self, action: Action) -> None:
+        """Carry out what a key means, where it applies."""
+        if self.applies(action):
+            self.run_action_of(action)
 
     def on_click(self) -> None:
         self.ghostie.touched()
@@ -268,13 +303,22 @@ class Place(Screen[Any]):
         """Leave this place; the first one is left for good."""
         self.ghostie.back()
 
+    def open(self, place: Place, then: Then | None = None) -> None:
+        """Show *place* over this one; *then* gets what it is dismissed with, before any key typed after that."""
+        place._then = then
+        self.app.push_screen(place)
+
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Leave this place with *result*; what was opened over it goes with it."""
         if not self._placed:
             return AwaitComplete()
         while self.app.screen is not self:
             self.app.pop_screen()
-        return super().dismiss(result)
+        then, self._then = self._then, None
+        left = super().dismiss(result)
+        if then is not None:
+            then(result)
+        return left
 
     # -- words -------------------------------------------------------------------------------------------------------
 
@@ -349,6 +393,7 @@ class Place(Screen[Any]):
                 self._start(newer.waiting, None, latest)
             elif self.alive:
                 deliver(result)
+                self._release()
 
         asked = self.ghostie.ask(
             task, given, lambda answer: over(answer, then), lambda error: over(error, failed or self.failed), progress
@@ -356,6 +401,19 @@ class Place(Screen[Any]):
         self._asked.append(asked)
         if latest is not None and not asked.over:
             self._latest[latest] = _Latest(asked)
+
+    def fetch(self, task: str, wanted: Rows.Wanted, **given: Any) -> None:
+        """Ask for the rows that a list wants."""
+
+        def came(rows: list[Row]) -> None:
+            wanted.rows.fill(rows)
+            wanted.rows.settle(wanted.names)
+
+        def failed(error: GhostieError) -> None:
+            wanted.rows.settle(wanted.names)
+            self.failed(error)
+
+        self.ask(task, came, failed=failed, ids=wanted.names, **given)
 
     def ask_long(
         self,
@@ -369,7 +427,20 @@ class Place(Screen[Any]):
     ) -> Long:
         """Ask a keeper of its own for *task*, so that it holds up nothing; the result can cancel it. Without *keys*,
         the vault is not open there."""
-        return self.ghostie.ask_long(self, task, given, then or _ignore, failed or self.failed, progress, keys=keys)
+
+        def over(result: Any, deliver: Then) -> None:
+            deliver(result)
+            self._release()
+
+        return self.ghostie.ask_long(
+            self,
+            task,
+            given,
+            lambda answer: over(answer, then or _ignore),
+            lambda error: over(error, failed or self.failed),
+            progress,
+            keys=keys,
+        )
 
 
 class Long:

@@ -156,6 +156,10 @@ class Rows(Lines, ScrollView):
         self._stale.discard(name)
         self._asked.discard(name)
 
+    def settle(self, names: Iterable[str]) -> None:
+        """Wait no longer for *names*: what is there of them has come."""
+        self._asked.difference_update(names)
+
     def forget(self) -> None:
         """Drop all text."""
         self._rows.clear()
@@ -167,6 +171,11 @@ class Rows(Lines, ScrollView):
     def current(self) -> str | None:
         """The name of the row that the cursor is on."""
         return self.names[self.cursor] if self.cursor < len(self.names) else None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the row under the cursor was asked for, and is still to come."""
+        return self.current in self._asked
 
     def row(self, name: str | None) -> Row | None:
         return self._rows.get(name) if name is not None else None

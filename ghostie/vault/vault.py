@@ -189,17 +189,20 @@ class Vault:
 
     def restore(self, prefix: str, at: Version | None = None) -> Version:
         """Bring back a removed memory, or the fields of an older version *at* of one. Raises NotRemoved."""
+        return self.restore_all([prefix], at)[0]
+
+    def restore_all(self, prefixes: Iterable[str], at: Version | None = None) -> list[Version]:
+        """Bring several memories back at once, all or none; as `restore`."""
         with self.changing("restore") as change:
-            entry = self.find(prefix)
-            if at is None:
-                if not entry.deleted:
+            versions = []
+            for entry in self._find_all(prefixes):
+                if at is None and not entry.deleted:
                     raise NotRemoved(id=entry.id[:8])
-                at = self._before_removal(entry)
-            version = self.successor(entry, at)
-            change(entry.id)
-            self.commit([version])
-            self._settle([entry.id])
-            return version
+                versions.append(self.successor(entry, self._before_removal(entry) if at is None else at))
+                change(entry.id)
+            self.commit(versions)
+            self._settle([version.id for version in versions])
+            return versions
 
     def purge(self, prefixes: Iterable[str]) -> list[str]:
         """Destroy memories: all their versions, here at once and on other devices when they pull. Return their ids.
@@ -401,9 +404,7 @@ class Vault:
         """Merge what the rules can merge among the heads of memories *ids*; return the merge versions."""
         from ghostie.vault import conflicts, merge
 
-        apart = [
-            memory_id for memory_id in ids if (entry := self.index.get(memory_id)) is not None and entry.in_conflict
-        ]
+        apart = [each for each in ids if (entry := self.index.get(each)) is not None and entry.in_conflict]
         added: list[Version] = []
         for memory_id in apart:
             entry = self.index.get(memory_id)

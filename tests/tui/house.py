@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 
 from ghostie.crypto import keys as keyring
@@ -81,6 +82,11 @@ class Screen:
 
     async def type(self, words: str) -> None:
         await self.pilot.press(*words)
+
+    def write(self, typed: str) -> None:
+        """Type ahead: all of it in one write, as a terminal sends it, with nothing waited for in between."""
+        for event in XTermParser().feed(typed):
+            self.app.post_message(event)
 
     async def tap(self, x: int, y: int) -> None:
         await self.pilot.click(offset=(x, y))

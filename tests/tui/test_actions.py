@@ -17,6 +17,7 @@ from ghostie.tui.app import GhostieApp
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Rows
+from ghostie.tui.screens.memories import MemoriesPlace
 from ghostie.tui.settings import load_settings, read_settings
 
 from .house import House, Screen
@@ -56,7 +57,8 @@ def test_no_two_actions_of_a_place_share_a_key(where: str) -> None:
 
 
 def test_every_action_is_carried_out_by_something() -> None:
-    carriers: dict[str, list[type]] = {LIST: [Rows], PAGE: [Page, Place], EVERYWHERE: [GhostieApp, Place], **places()}
+    shared: dict[str, list[type]] = {LIST: [Rows], PAGE: [Page, Place], EVERYWHERE: [GhostieApp, Place]}
+    carriers: dict[str, list[type]] = {**shared, "search": [MemoriesPlace], **places()}
     for action in ACTIONS:
         assert any(hasattr(each, f"do_{action.name}") for each in carriers[action.where]), action.id
 

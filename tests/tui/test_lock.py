@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from textual import events
 
 from ghostie.tui import app
 from ghostie.tui.settings import Settings
@@ -48,9 +47,7 @@ def test_what_is_typed_in_one_go_is_taken_in_order(house: House) -> None:
 
     async def story(screen: Screen) -> None:
         await screen.at("unlock")
-        for letter in PASSPHRASE:
-            screen.app.post_message(events.Key("space" if letter == " " else letter, letter))
-        screen.app.post_message(events.Key("enter", "\r"))
+        screen.write(f"{PASSPHRASE}\r")
         await screen.sees("behind the lock")
 
     house.run(story, locked=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from textual import events
 
 from ghostie.tui.rows import Rows
 from tests.tui.house import SIZES, House, Screen
@@ -68,18 +67,13 @@ def test_what_is_typed_ahead_goes_into_the_field_and_does_nothing_else(house: Ho
 
     async def story(screen: Screen) -> None:
         await screen.sees("other")
-        for key in ("/", "x", "A"):
-            screen.app.post_message(_key(key))
+        screen.write("/xA")
         await screen.sees("xA")
         await screen.settled()
 
     house.run(story)
     assert house.contents() == {"x-ray of the axle", "other"}
     assert all(entry.row.get("status", "active") == "active" for entry in house.fresh().select())
-
-
-def _key(character: str) -> events.Key:
-    return events.Key({"/": "slash"}.get(character, character), character)
 
 
 def test_a_memory_is_forgotten_and_taken_back(house: House) -> None:
@@ -160,7 +154,7 @@ def test_a_filter_is_put_together_and_kept_under_a_digit(house: House) -> None:
         await screen.sees("1 · cat:network")
         await screen.no_longer_sees("the heating")
         await screen.press("W")
-        await screen.at("form")
+        await screen.at("line")
         await screen.type("3")
         await screen.press("enter")
         await screen.sees("3 now shows cat:network")

@@ -216,7 +216,7 @@ def test_devices_are_renamed_and_retired_and_their_names_are_only_painted(house:
         await screen.press("d")
         await screen.sees("laptop", "[bold]pho\N{REPLACEMENT CHARACTER}ne[/]")
         await screen.press("e")
-        await screen.at("form")
+        await screen.at("line")
         await screen.press(*["backspace"] * 6)
         await screen.type("desk")
         await screen.press("enter")

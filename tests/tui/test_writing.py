@@ -88,7 +88,7 @@ def test_a_category_is_completed_from_those_in_use(house: House) -> None:
     async def story(screen: Screen) -> None:
         await screen.sees("two")
         await screen.press("c")
-        await screen.at("form")
+        await screen.at("line")
         await screen.settled()
         await screen.type("net")
         await screen.sees("network")
@@ -105,7 +105,7 @@ def test_tags_are_added_and_taken_off(house: House) -> None:
     async def story(screen: Screen) -> None:
         await screen.sees("one")
         await screen.press("t")
-        await screen.at("form")
+        await screen.at("line")
         await screen.type("new -old")
         await screen.press("enter")
         await screen.sees("tagged 1 memory", "#new")

@@ -153,6 +153,18 @@ def test_a_removal_on_two_devices_is_one_removal(vault: Vault, phone: Vault) -> 
     assert not entry_of(vault, memory.id).in_conflict
 
 
+def test_several_are_brought_back_at_once_and_one_undo_removes_them_again(vault: Vault) -> None:
+    ids = [vault.add(content).id for content in ("one", "two", "three")]
+    vault.remove(ids)
+    with pytest.raises(NotRemoved):
+        vault.restore_all([*ids, vault.add("never removed").id])
+    assert set(contents(vault).values()) == {"never removed"}
+    assert len(vault.restore_all(ids)) == 3
+    assert set(contents(vault).values()) == {"one", "two", "three", "never removed"}
+    assert len(vault.undo().changes) == 3
+    assert set(contents(vault).values()) == {"never removed"}
+
+
 def test_a_memory_restored_here_and_removed_there_again_follows_its_line(vault: Vault, phone: Vault) -> None:
     memory = made("a" * 26, content="x")
     for device in (vault, phone):

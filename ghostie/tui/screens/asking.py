@@ -310,9 +310,6 @@ class AskingPlace(Place):
             sheet.say("the two are the same" if same else "the two are not the same yet", None if same else "warn")
         self.query_one("#note", Page).show(sheet.lines, "")
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-
     def on_rows_opened(self, message: Rows.Opened) -> None:
         self.do_next()
 
@@ -332,6 +329,10 @@ class AskingPlace(Place):
         if action.name == "next":
             return self.question is not None and not self._busy
         return action.name not in ("sync", "stats", "later")
+
+    def waits(self, action: Action | None) -> bool:
+        """What is typed ahead is meant for the question that comes next."""
+        return bool(self._busy) or self.asking
 
     def do_show(self) -> None:
         for field in (self._field, self._second):

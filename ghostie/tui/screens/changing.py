@@ -75,7 +75,7 @@ class Changing(Ways):
     def _write(self, found: Mapping[str, Any] | None) -> None:
         from ghostie.tui.screens.writing import WritingPlace
 
-        self.app.push_screen(WritingPlace(found), lambda said: self.done(said) if said else None)
+        self.open(WritingPlace(found), lambda said: self.done(said) if said else None)
 
     def do_editor(self) -> None:
         self._with_one(self._in_editor)
@@ -115,7 +115,7 @@ class Changing(Ways):
             if said is not None:
                 then(said)
 
-        self.app.push_screen(LinePlace(what, value, suggest=suggest, words=words), typed)
+        self.open(LinePlace(what, value, suggest=suggest, words=words), typed)
 
 
 def _said(did: str, rows: Sequence[Any]) -> str:

@@ -375,7 +375,7 @@ class ConflictPlace(Place):
     def _write(self, content: str) -> None:
         from ghostie.tui.screens.settling import SettlingPlace
 
-        self.app.push_screen(SettlingPlace(content), lambda said: self._said(said) if said is not None else None)
+        self.open(SettlingPlace(content), lambda said: self._said(said) if said is not None else None)
 
     def _in_editor(self, content: str) -> None:
         from ghostie.tui.screens.writing import in_editor

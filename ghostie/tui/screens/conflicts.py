@@ -58,7 +58,7 @@ class ConflictsPlace(Place):
         self.ghostie.stand(found["standing"])
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
-        self.ask("conflicts.rows", message.rows.fill, ids=message.names)
+        self.fetch("conflicts.rows", message)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self.repaint()
@@ -86,4 +86,4 @@ class ConflictsPlace(Place):
 
     def do_open(self) -> None:
         if self.rows.current is not None:
-            self.app.push_screen(ConflictPlace(self.rows.current, list(self.rows.names)))
+            self.open(ConflictPlace(self.rows.current, list(self.rows.names)))

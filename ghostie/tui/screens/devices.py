@@ -99,7 +99,7 @@ class DevicesPlace(Working):
     def do_rename(self) -> None:
         row = self.chosen
         if row is not None:
-            self.app.push_screen(LinePlace("what this device is called", text.one_line(row["name"])), self._rename)
+            self.open(LinePlace("what this device is called", text.one_line(row["name"])), self._rename)
 
     def _rename(self, name: str | None) -> None:
         if name is not None:
@@ -120,7 +120,7 @@ class DevicesPlace(Working):
             " anew; its own objects on the store are removed. It still has what it had, and the key: if it is lost,"
             " change the store's credentials, then `ghostie keys passwd` and `ghostie keys rotate`.",
         )
-        self.app.push_screen(question, lambda said: self._retire(row["writer"], name) if said else None)
+        self.open(question, lambda said: self._retire(row["writer"], name) if said else None)
 
     def _retire(self, writer: str, name: str) -> None:
         def done(answer: Mapping[str, Any]) -> None:
@@ -137,4 +137,4 @@ class DevicesPlace(Working):
     def do_invite(self) -> None:
         from ghostie.tui.screens.invite import InvitePlace
 
-        self.app.push_screen(InvitePlace())
+        self.open(InvitePlace())

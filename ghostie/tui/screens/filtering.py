@@ -9,7 +9,9 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ghostie.errors import GhostieError
 from ghostie.tui import words
+from ghostie.tui.actions import Action
 from ghostie.tui.fields import Line
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
@@ -25,6 +27,8 @@ class FilterPlace(Place):
         super().__init__()
         self._wanted = query
         self._terms: list[Mapping[str, Any]] = []
+        self._shown_for: tuple[str, str] | None = None
+        self._asking = False
 
     def heading(self) -> str:
         return f"Filter · {self.query_words or 'everything'}"
@@ -44,9 +48,21 @@ class FilterPlace(Place):
 
     def opened(self) -> None:
         self.set_focus(self.query_one(Input))
-        self.ask("memories.terms", self._got, query=self._wanted)
+        self._ask("memories.terms")
+
+    def _ask(self, task: str, **given: Any) -> None:
+        self._asking = True
+        self.ask(task, self._got, failed=self._refused, query=self._wanted, **given)
+
+    def waits(self, action: Action | None) -> bool:
+        return self._asking and (action is None or action.where == self.NAME)
+
+    def _refused(self, error: GhostieError) -> None:
+        self._asking = False
+        self.failed(error)
 
     def _got(self, found: Mapping[str, Any]) -> None:
+        self._asking = False
         self._wanted = found["query"]
         self._terms = found["terms"]
         self._narrow()
@@ -56,12 +72,13 @@ class FilterPlace(Place):
         message.stop()
         self._narrow()
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        self.do_toggle()
-
     def _narrow(self) -> None:
-        typed = self.query_one(Input).value.casefold().split()
+        """Show the conditions that go by what is typed; a key may come before the news of the last letter does."""
+        value = self.query_one(Input).value
+        if self._shown_for == (value, self._wanted):
+            return
+        self._shown_for = value, self._wanted
+        typed = value.casefold().split()
         found = [term for term in self._terms if all(word in term["spelt"].casefold() for word in typed)]
         self.rows.empty = "no condition is like that"
         self.rows.show([term["spelt"] for term in found])
@@ -78,13 +95,16 @@ class FilterPlace(Place):
         self.do_toggle()
 
     def do_toggle(self) -> None:
+        self._narrow()
         if self.rows.current is not None:
-            self.ask("memories.toggled", self._got, query=self._wanted, term=self.rows.current)
+            self._ask("memories.toggled", term=self.rows.current)
 
     def do_down(self) -> None:
+        self._narrow()
         self.rows.do_down()
 
     def do_up(self) -> None:
+        self._narrow()
         self.rows.do_up()
 
     def do_show(self) -> None:

@@ -164,12 +164,12 @@ class HistoryPlace(Place):
     def do_open(self) -> None:
         pair = self.pair()
         if pair is not None:
-            self.app.push_screen(DifferencePlace(self.memory_id, pair, self._row))
+            self.open(DifferencePlace(self.memory_id, pair, self._row))
 
     def do_whole(self) -> None:
         here = self._named(self.rows.current)
         if here is not None:
-            self.app.push_screen(VersionPlace(self.memory_id, here, self._row))
+            self.open(VersionPlace(self.memory_id, here, self._row))
 
     def do_mark(self) -> None:
         """Mark without going on: what is compared is the mark and where one goes then."""
@@ -235,7 +235,7 @@ class DifferencePlace(Place):
         restore(self, self.memory_id, self._pair[1])
 
     def do_whole(self) -> None:
-        self.app.push_screen(VersionPlace(self.memory_id, self._pair[1], self._row))
+        self.open(VersionPlace(self.memory_id, self._pair[1], self._row))
 
 
 class VersionPlace(Place):

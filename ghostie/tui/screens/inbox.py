@@ -366,7 +366,7 @@ class InboxPlace(Changing, Place):
             if into is not None and self.current == name:
                 self._merge_into(into)
 
-        self.app.push_screen(PickPlace("Merge into which?", but=self.chosen()), picked)
+        self.open(PickPlace("Merge into which?", but=self.chosen()), picked)
 
     def _merge_into(self, into: str) -> None:
         self._texts.pop(into, None)

@@ -15,7 +15,7 @@ from ghostie.tui.place import Place
 class LinePlace(Place):
     """Asks for a line; dismissed with it, or with None. *suggest* names what in use may complete it."""
 
-    NAME = "form"
+    NAME = "line"
 
     def __init__(self, what: str, value: str = "", *, suggest: str | None = None, words: bool = False) -> None:
         super().__init__()
@@ -40,11 +40,7 @@ class LinePlace(Place):
     def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
         self._in_use = in_use
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        self.dismiss(message.value)
-
-    def do_accept(self) -> None:
+    def do_take(self) -> None:
         self.dismiss(self.query_one(Input).value)
 
     def do_back(self) -> None:

@@ -39,6 +39,7 @@ class MemoriesPlace(Changing, Place):
         self._pane = LIST
         self._found: Mapping[str, Any] | None = None
         self._typed: Timer | None = None
+        self._finding = False
         self._saved: Mapping[str, str] = {}
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -69,6 +70,15 @@ class MemoriesPlace(Changing, Place):
             return f"Memories{marked}"
         count = len(self.rows.names)
         return f"{count:,}{' and more' if self._more else ''} · {self.query_words}{marked}"
+
+    def scopes(self) -> tuple[str, ...]:
+        return ("search", *super().scopes()) if self.typing else super().scopes()
+
+    def waits(self, action: Action | None) -> bool:
+        """A key that comes after a search is meant for what it finds, not for what was shown before."""
+        if self.typing:
+            return False
+        return self._finding or (action is not None and action.where == self.NAME and self.rows.awaited)
 
     def shared(self) -> tuple[str, ...]:
         return (self._pane,)
@@ -113,6 +123,7 @@ class MemoriesPlace(Changing, Place):
         )
 
     def _got(self, found: Mapping[str, Any], top: bool) -> None:
+        self._finding = False
         first = not self._listed
         self._listed = True
         self._snippets, self._more = found["snippets"], found["more"]
@@ -130,12 +141,14 @@ class MemoriesPlace(Changing, Place):
         self.ghostie.stand({"unsynced": count})
 
     def _refused(self, error: GhostieError) -> None:
+        self._finding = False
+        self.drop_keys()
         self.rows.empty = ""
         self.rows.refresh()
         self.failed(error)
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
-        self.ask("memories.rows", message.rows.fill, ids=message.names)
+        self.fetch("memories.rows", message)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         if not self.alive:
@@ -196,23 +209,23 @@ class MemoriesPlace(Changing, Place):
             self._typed.stop()
         self._typed = self.set_timer(DEBOUNCE, lambda: self.find(message.value))
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        if self._typed is not None:
-            self._typed.stop()
-        self.find(message.value)
+    def do_show(self) -> None:
+        self.find(self.field.value)
         self._leave_field()
 
     def find(self, query: str) -> None:
         """Show what *query* asks for."""
         query = query.strip()
         if query != self.query_words:
-            self.query_words = query
+            self.query_words, self._finding = query, True
             if not self.typing:
                 self.field.value = query
                 self.field.display = bool(query)
             self.load(top=True)
 
     def _leave_field(self) -> None:
+        if self._typed is not None:
+            self._typed.stop()
         self.set_focus(None)
         self.field.display = bool(self.query_words)
 
@@ -265,7 +278,7 @@ class MemoriesPlace(Changing, Place):
         from ghostie.tui.screens.detail import DetailPlace
 
         if self.rows.current is not None:
-            self.app.push_screen(DetailPlace(self.rows, self.rows.current))
+            self.open(DetailPlace(self.rows, self.rows.current))
 
     def do_filter(self) -> None:
         from ghostie.tui.screens.filtering import FilterPlace
@@ -274,7 +287,7 @@ class MemoriesPlace(Changing, Place):
             if query is not None:
                 self.find(query)
 
-        self.app.push_screen(FilterPlace(self.query_words), chosen)
+        self.open(FilterPlace(self.query_words), chosen)
 
     def do_save(self) -> None:
         query = self.query_words

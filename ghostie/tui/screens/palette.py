@@ -23,6 +23,7 @@ class PalettePlace(Place):
     def __init__(self, of: Place) -> None:
         super().__init__()
         self._of = of
+        self._shown_for: str | None = None
         skipped = ("palette", "back", "leave")
         self._actions = {action.id: action for action in of.actions() if action.name not in skipped}
 
@@ -37,20 +38,21 @@ class PalettePlace(Place):
 
     def opened(self) -> None:
         self.set_focus(self.query_one(Input))
-        self._narrow_to("")
+        self._narrow()
 
     def can(self, action: Action) -> bool:
         return action.where == self.NAME or action.name in ("back", "leave", "quit")
 
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
-        self._narrow_to(message.value)
+        self._narrow()
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        self.do_run()
-
-    def _narrow_to(self, typed: str) -> None:
+    def _narrow(self) -> None:
+        """Show the commands that go by what is typed; a key may come before the news of the last letter does."""
+        typed = self.query_one(Input).value
+        if typed == self._shown_for:
+            return
+        self._shown_for = typed
         wanted = typed.casefold().split()
         found = [
             action
@@ -72,19 +74,19 @@ class PalettePlace(Place):
         self.do_run()
 
     def do_down(self) -> None:
+        self._narrow()
         self.rows.do_down()
 
     def do_up(self) -> None:
+        self._narrow()
         self.rows.do_up()
 
     def do_run(self) -> None:
+        self._narrow()
         chosen = self.rows.current
-        if chosen is None:
-            return
-        action = self._actions[chosen]
-        self.app.pop_screen()
-        # by the next turn the place below is on top again, and the action may open another
-        self.app.call_later(self._of.run_action_of, action)
+        if chosen is not None:
+            self.app.pop_screen()
+            self._of.run_action_of(self._actions[chosen])
 
     def do_back(self) -> None:
         self.app.pop_screen()

@@ -154,7 +154,7 @@ class PastPlace(Place):
         banner.tell(f"{said} · since then {since or 'nothing changed'}")
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
-        self.ask("past.rows", message.rows.fill, ids=message.names, at=self.moment)
+        self.fetch("past.rows", message, at=self.moment)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self._look()
@@ -201,7 +201,7 @@ class PastPlace(Place):
             if said is not None and said.strip():
                 self.ask("past.moment", self.go, said=said)
 
-        self.app.push_screen(LinePlace("As of when? 7d, 2025-06-28, 2025-06-28T14:30"), typed)
+        self.open(LinePlace("As of when? 7d, 2025-06-28, 2025-06-28T14:30"), typed)
 
     def do_now(self) -> None:
         self.go(None)
@@ -247,6 +247,10 @@ class PastPlace(Place):
         # the past is only looked at: taking something back happens in the present
         return action.name not in ("mark", "range", "mark_all")
 
+    def waits(self, action: Action | None) -> bool:
+        """What is brought back is what is seen once the moment that was asked for is there."""
+        return action is not None and action.name in ("open", "restore") and (self.asking or self.rows.awaited)
+
     def do_filter(self) -> None:
         from ghostie.tui.screens.line import LinePlace
 
@@ -255,12 +259,12 @@ class PastPlace(Place):
                 self.query_words = said.strip()
                 self.load(top=True)
 
-        self.app.push_screen(LinePlace("Which? cat: tag: device: kind:", self.query_words), typed)
+        self.open(LinePlace("Which? cat: tag: device: kind:", self.query_words), typed)
 
     def do_open(self) -> None:
         row = self.rows.row(self.rows.current)
         if row is not None:
-            self.app.push_screen(ThenPlace(row["id"], self.moment))
+            self.open(ThenPlace(row["id"], self.moment))
 
     def do_restore(self) -> None:
         row = self.rows.row(self.rows.current)
@@ -324,7 +328,7 @@ class ThenPlace(Place):
     def do_history(self) -> None:
         from ghostie.tui.screens.history import HistoryPlace
 
-        self.app.push_screen(HistoryPlace(self.memory_id))
+        self.open(HistoryPlace(self.memory_id))
 
 
 def can_restore(row: Row | None) -> bool:

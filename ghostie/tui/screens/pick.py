@@ -30,6 +30,8 @@ class PickPlace(Place):
         self._what = what
         self._but = frozenset(but)
         self._soon: Timer | None = None
+        self._sought: str | None = None
+        self._finding = False
 
     def heading(self) -> str:
         return self._what
@@ -46,9 +48,20 @@ class PickPlace(Place):
     def can(self, action: Action) -> bool:
         return action.where == self.NAME or action.name in ("back", "quit", "leave")
 
+    @property
+    def _typed(self) -> str:
+        return self.query_one(Input).value
+
+    def waits(self, action: Action | None) -> bool:
+        """What is chosen from is what was typed: that is looked for first, now."""
+        if action is None or action.where != self.NAME:
+            return False
+        self._find()
+        return self._finding or self.rows.awaited
+
     def opened(self) -> None:
         self.set_focus(self.query_one(Input))
-        self._find("")
+        self._find()
 
     def resized(self) -> None:
         self.rows.set_lines(2 if self.narrow else 1)
@@ -57,27 +70,27 @@ class PickPlace(Place):
         message.stop()
         if self._soon is not None:
             self._soon.stop()
-        self._soon = self.set_timer(DEBOUNCE, lambda: self._find(message.value))
+        self._soon = self.set_timer(DEBOUNCE, self._find)
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        self.do_take()
-
-    def _find(self, query: str) -> None:
-        self.ask("memories.listing", self._got, failed=self._refused, latest="pick", query=query)
+    def _find(self) -> None:
+        if self._typed != self._sought:
+            self._sought, self._finding = self._typed, True
+            self.ask("memories.listing", self._got, failed=self._refused, latest="pick", query=self._sought)
 
     def _got(self, found: Mapping[str, Any]) -> None:
         names = [name for name in Ids(found["ids"]) if name not in self._but]
         self.rows.empty = "nothing is like that"
         self.rows.show(names, top=True)
+        self._finding = False
         self.tell("")
 
     def _refused(self, error: GhostieError) -> None:
         self.rows.empty = ""
+        self._finding = False
         self.failed(error)
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
-        self.ask("memories.rows", message.rows.fill, ids=message.names)
+        self.fetch("memories.rows", message)
 
     def on_rows_opened(self, message: Rows.Opened) -> None:
         self.do_take()

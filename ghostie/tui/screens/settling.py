@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
+from ghostie.errors import GhostieError
+from ghostie.tui.actions import Action
 from ghostie.tui.fields import IN_PLACE, Area
 from ghostie.tui.place import Place
 
@@ -20,6 +22,7 @@ class SettlingPlace(Place):
         super().__init__()
         self._was = content
         self._warned = False
+        self._checking = False
 
     def body(self) -> Iterable[Widget]:
         yield Area(self._was if len(self._was) <= IN_PLACE else "", id="content")
@@ -38,7 +41,15 @@ class SettlingPlace(Place):
 
     def do_accept(self) -> None:
         if not self.area.disabled:
-            self.ask("conflicts.check", self._done, content=self.area.text)
+            self._checking = True
+            self.ask("conflicts.check", self._done, failed=self._refused, content=self.area.text)
+
+    def waits(self, action: Action | None) -> bool:
+        return self._checking
+
+    def _refused(self, error: GhostieError) -> None:
+        self._checking = False
+        self.failed(error)
 
     def _done(self, content: str) -> None:
         self.dismiss(content)

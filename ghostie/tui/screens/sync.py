@@ -278,7 +278,7 @@ class SyncPlace(Working):
             "They were removed on another device. If that was meant, go on: each can still be brought back from the"
             " trash. If it was not, say no: nothing was changed, and the other device may be asked why.",
         )
-        self.app.push_screen(question, lambda said: go_on() if said else self.tell("nothing was changed"))
+        self.open(question, lambda said: go_on() if said else self.tell("nothing was changed"))
 
     def _not_moved(self, error: GhostieError) -> None:
         if isinstance(error, Cancelled):
@@ -317,7 +317,7 @@ class SyncPlace(Working):
         question = QuestionPlace(
             "Repair the store?", "It would:\n" + "\n".join(f"· {text.one_line(each)}" for each in done)
         )
-        self.app.push_screen(question, lambda said: self._repair() if said else None)
+        self.open(question, lambda said: self._repair() if said else None)
 
     def _repair(self) -> None:
         self.start("repairing", "sync.repair", self._repaired, dry_run=False)
@@ -347,14 +347,14 @@ class SyncPlace(Working):
             question = QuestionPlace(
                 "Let this device no longer sync by itself?", "S and enter still sync when you say so.", bad=False
             )
-            self.app.push_screen(question, lambda said: self._schedule(0) if said else None)
+            self.open(question, lambda said: self._schedule(0) if said else None)
         else:
             question = QuestionPlace(
                 "Let this device sync by itself, once an hour?",
                 "This system's scheduler starts it. `ghostie sync auto` takes other times, and a word on batteries.",
                 bad=False,
             )
-            self.app.push_screen(question, lambda said: self._schedule(EVERY) if said else None)
+            self.open(question, lambda said: self._schedule(EVERY) if said else None)
 
     def _schedule(self, every: int, *, anyway: bool = False) -> None:
         if every:
@@ -379,17 +379,17 @@ class SyncPlace(Working):
             " the passphrase from a file, and the desktop keyring serves, too.",
             bad=False,
         )
-        self.app.push_screen(question, lambda said: self._schedule(EVERY, anyway=True) if said else None)
+        self.open(question, lambda said: self._schedule(EVERY, anyway=True) if said else None)
 
     def do_devices(self) -> None:
         from ghostie.tui.screens.devices import DevicesPlace
 
-        self.app.push_screen(DevicesPlace())
+        self.open(DevicesPlace())
 
     def do_invite(self) -> None:
         from ghostie.tui.screens.invite import InvitePlace
 
-        self.app.push_screen(InvitePlace())
+        self.open(InvitePlace())
 
     def do_setup(self) -> None:
         self._begin("store")
@@ -400,7 +400,7 @@ class SyncPlace(Working):
     def _begin(self, how: str) -> None:
         from ghostie.tui.screens.beginning import BeginningPlace
 
-        self.app.push_screen(BeginningPlace(how=how))
+        self.open(BeginningPlace(how=how))
 
 
 def _short_run(line: str) -> str:

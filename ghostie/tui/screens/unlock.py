@@ -43,6 +43,9 @@ class UnlockPlace(Place):
     def can(self, action: Action) -> bool:
         return not (self._busy and action.name == "open")
 
+    def waits(self, action: Action | None) -> bool:
+        return self._busy
+
     def do_show(self) -> None:
         field = self.query_one(Input)
         field.password = not field.password

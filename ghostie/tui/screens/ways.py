@@ -16,12 +16,12 @@ class Ways(Place):
     def do_inbox(self) -> None:
         from ghostie.tui.screens.inbox import InboxPlace
 
-        self.app.push_screen(InboxPlace())
+        self.open(InboxPlace())
 
     def do_past(self) -> None:
         from ghostie.tui.screens.past import PastPlace
 
-        self.app.push_screen(PastPlace())
+        self.open(PastPlace())
 
     def do_conflicts(self) -> None:
         """Show all conflicts; where one memory is looked at that is in conflict, that one."""
@@ -30,11 +30,11 @@ class Ways(Place):
 
         rows = self.chosen_rows()
         one = rows[0]["id"] if self.NAME == "detail" and rows and rows[0]["conflict"] else None
-        self.app.push_screen(ConflictPlace(one, [one]) if one is not None else ConflictsPlace())
+        self.open(ConflictPlace(one, [one]) if one is not None else ConflictsPlace())
 
     def do_history(self) -> None:
         from ghostie.tui.screens.history import HistoryPlace
 
         rows = self.chosen_rows()
         if rows:
-            self.app.push_screen(HistoryPlace(rows[0]["id"]))
+            self.open(HistoryPlace(rows[0]["id"]))

@@ -88,6 +88,9 @@ class WritingPlace(Place):
     def can(self, action: Action) -> bool:
         return not (action.name == "accept" and self._saving)
 
+    def waits(self, action: Action | None) -> bool:
+        return self._saving
+
     def do_accept(self) -> None:
         changes = self._changes()
         if not changes:

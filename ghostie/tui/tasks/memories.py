@@ -251,9 +251,8 @@ def remove(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
 
 @task
 def restore(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
-    """Bring removed memories back; return their rows."""
-    for memory_id in ids:
-        desk.vault.restore(memory_id)
+    """Bring removed memories back, all or none; return their rows."""
+    desk.vault.restore_all(ids)
     return _rows(desk, ids)
 
 
