@@ -25,7 +25,7 @@ def overview(args: argparse.Namespace, out: Output) -> int:
     if group := getattr(args, "group", None):
         raise UsageError(f"`ghostie {group}` needs an action", f"`ghostie {group} --help` lists them")
     if not out.json and not out.quiet and on_terminal():
-        args.no_mouse, args.plain = False, False
+        args.plain = False
         review(args, out)
         return 0
     layout = layout_of(args)

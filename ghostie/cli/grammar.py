@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-_FLAGS = ("--json", "--quiet", "--")
+_FLAGS = ("--json", "--quiet", "--no-mouse", "--")
 _VALUES = ("--home", "--passphrase-file")
 
 

@@ -102,8 +102,15 @@ def _review(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="numbered prompts instead: for screen readers, simple terminals and scripts",
     )
+    _no_mouse(parser, default=argparse.SUPPRESS)
+
+
+def _no_mouse(parser: argparse.ArgumentParser, *, default: Any) -> None:
     parser.add_argument(
-        "--no-mouse", action="store_true", help="leave the mouse to the terminal: on a phone, a tap raises the keyboard"
+        "--no-mouse",
+        action="store_true",
+        default=default,
+        help="on the screens, leave the mouse to the terminal: on a phone, a tap then raises the keyboard",
     )
 
 
@@ -341,6 +348,7 @@ def build(only: str | None = None) -> Parser:
         formatter_class=Formatter,
     )
     top.add_argument("--version", action="store_true", help="print the version")
+    _no_mouse(top, default=False)
     _everywhere(top, top=True)
     top.set_defaults(command=None)
     words = top.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser, prog="ghostie")

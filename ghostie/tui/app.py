@@ -42,6 +42,9 @@ class GhostieApp(App[None]):
 
     def __init__(self, opening: Opening, keeper: Keeper | None, settings: Settings, *, layout: Layout) -> None:
         super().__init__()
+        if self.no_color:
+            # Textual's own way is greys, which are colours to a terminal
+            self._filters = [themes.Colourless()]
         self.layout = layout
         self.opening = opening
         self.keeper = keeper

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from rich.color import Color
+from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color as Mixed
+from textual.filter import LineFilter
 from textual.theme import Theme
 
 DARK: Final = Theme(
@@ -54,6 +58,7 @@ CONTRAST: Final = Theme(
     variables={"dim": "#ffffff"},
 )
 THEMES: Final = (DARK, LIGHT, CONTRAST)
+APART: Final = 0.3  # how much lighter or darker than the ground something is that means to stand out
 
 
 _made: dict[str, dict[str, Style]] = {}
@@ -88,6 +93,30 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "key": Style(color=colour(theme.accent), bgcolor=panel, bold=True),
         "button": Style(color=ink, bgcolor=panel, bold=True),
     }
+
+
+class Colourless(LineFilter):
+    """Takes all colour off, for NO_COLOR. What stood on another ground, the cursor above all, is reversed instead."""
+
+    def apply(self, segments: list[Segment], background: Mixed) -> list[Segment]:
+        return [
+            Segment(said, _colourless(style, background.rgb) if style is not None else None, control)
+            for said, style, control in segments
+        ]
+
+
+@lru_cache(maxsize=1000)
+def _colourless(style: Style, ground: tuple[int, int, int]) -> Style:
+    behind = Mixed.from_rich_color(style.bgcolor) if style.bgcolor is not None else None
+    apart = behind is not None and abs(behind.brightness - Mixed(*ground).brightness) > APART
+    return Style(
+        bold=style.bold,
+        italic=style.italic,
+        underline=style.underline,
+        strike=style.strike,
+        reverse=bool(style.reverse) or apart,
+        meta=style.meta or None,
+    )
 
 
 CSS: Final = """

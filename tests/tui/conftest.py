@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import laptop, scene, template
+from tests.tui import pressing
 from tests.tui.house import House
 
 __all__ = ["house", "laptop", "scene", "template"]
+
+
+@pytest.fixture(autouse=True)
+def it_presses_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that says which keys it presses has pressed them, each where it did something."""
+    pressing.pressed.clear()
+    yield
+    missing = pressing.said(request.node.iter_markers()) - pressing.pressed
+    assert not missing, f"said to be pressed, and was not: {sorted(missing)}"
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from ghostie.tui.place import Place
 from ghostie.tui.rows import Rows
 from ghostie.tui.settings import Settings
 from ghostie.vault.vault import Vault
+from tests.tui.pressing import noted
 from tests.tui.watch import watched
 from tests.vault.house import Clock, made, new_vault
 
@@ -210,7 +211,7 @@ def show(
         async with app.run_test(size=size) as pilot:
             await story(Screen(app, pilot))
 
-    with watched() as watch:
+    with watched() as watch, noted():
         try:
             asyncio.run(main())
         finally:
