@@ -74,7 +74,6 @@ class AskingPlace(Place):
         self._busy = ""
         self._heard: Mapping[str, Any] = {}  # how far what is under way has come
         self._long: Long | None = None
-        self._checking = False
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -104,26 +103,6 @@ class AskingPlace(Place):
         if question.name in names:
             del self._trail[names.index(question.name) :]
         self._ask(question)
-
-    def check(
-        self, task: str, then: Callable[[Any], None], failed: Callable[[GhostieError], None], **given: Any
-    ) -> None:
-        """Ask the keeper for *task*, which takes no time; keys wait for what comes of it."""
-        self._checking = True
-
-        def over(result: Any, deliver: Callable[[Any], None]) -> None:
-            self._checking = False
-            deliver(result)
-            self._release()
-
-        self.ask(task, lambda answer: over(answer, then), failed=lambda error: over(error, failed), **given)
-
-    def take_key(self, event: events.Key) -> bool:
-        if self._checking:
-            self.ghostie.touched()
-            self._held.append(event)
-            return True
-        return super().take_key(event)
 
     def work(
         self,

@@ -378,7 +378,7 @@ class BeginningPlace(StoringPlace):
             self.ask_again("code")
             self.failed(error)
 
-        self.check("beginning.check_code", lambda _: self.put(JOINED), refused, code=code)
+        self.ask("beginning.check_code", lambda _: self.put(JOINED), failed=refused, code=code)
 
     def _take_joined(self, _: str) -> None:
         if self.made and not self.own:

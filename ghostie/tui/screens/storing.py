@@ -212,8 +212,8 @@ class StoringPlace(AskingPlace):
             self.ask_again(name)
             self.failed(error)
 
-        given = {"options": self._options(), "credentials": self._credentials()}
-        self.check("beginning.fits", fits, refused, backend=self.answers["store"], **given)
+        given: dict[str, Any] = {"options": self._options(), "credentials": self._credentials()}
+        self.ask("beginning.fits", fits, failed=refused, backend=self.answers["store"], **given)
 
     def ask_again(self, name: str) -> None:
         """Put the question that was just answered back, with the answer in it."""
