@@ -1,12 +1,18 @@
-"""A kit that is made once for all tests, whichever worker is first, and homes to install it into."""
+"""A kit that is made once for all tests, whichever worker is first, homes to install it into, and a phone."""
 
 from __future__ import annotations
 
 import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.device import ROOT
+from tests.install.lookalike import HOME, MEMORY, Phone, unsharing
 from tests.install.place import Place
 
 
@@ -31,3 +37,33 @@ def home(tmp_path: Path) -> Path:
     made = tmp_path / "a home, with späces"
     made.mkdir()
     return made
+
+
+@pytest.fixture(scope="session")
+def phone(tmp_path_factory: pytest.TempPathFactory, kit: Path) -> Iterator[Phone]:
+    """A phone with the wheels that its pip would fetch."""
+    if (unshare := unsharing()) is None:
+        pytest.skip("namespaces are refused here, so there is no look-alike of Termux")
+    folder = tmp_path_factory.mktemp("phone")
+    made = Phone(folder, unshare)
+    if not made.keep_sodium():
+        pytest.skip("there is no libsodium here")
+    wheels = made.prefix / "wheels"
+    wheels.mkdir()
+    for wheel in kit.glob("*-none-any.whl"):
+        if not wheel.name.startswith(("ghostie", "pycparser")):
+            shutil.copy(wheel, wheels)
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    subprocess.run([*pip, "-d", wheels, "-r", ROOT / "lock" / "build.txt"], check=True, capture_output=True)
+    made.checkout()
+    yield made
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def installed(phone: Phone) -> Phone:
+    """The phone, with ghostie on it."""
+    said = phone.ok("sh", f"{HOME}/ghostie/install.sh", "--yes", memory=MEMORY)
+    assert "packages    libsodium, by pkg" in said
+    assert "is installed." in said
+    return phone

@@ -21,6 +21,7 @@ from tests.cli.device import ROOT
 PREFIX = "/data/data/com.termux/files/usr"
 HOME = "/data/data/com.termux/files/home"
 PATIENCE = 300.0
+MEMORY = 300_000  # KiB of addresses
 PROGRAMS = (
     "sh cat cp rm rmdir mv ln ls mkdir mktemp chmod dirname basename grep sed readlink tr env find wc cmp head id"
 )
@@ -84,9 +85,9 @@ class Phone:
         found = shutil.which(name)
         assert found is not None, name
         shutil.copy(os.path.realpath(found), self.prefix / "bin" / name)
-        self._libraries(Path(found))
+        self.libraries(Path(found))
 
-    def _libraries(self, program: Path) -> None:
+    def libraries(self, program: Path) -> None:
         """Bring along what a program is linked with: the loader where it is looked for, the rest into usr/lib."""
         said = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
         for path in map(Path, re.findall(r"(/\S+\.so\S*)", said)):
@@ -116,9 +117,9 @@ class Phone:
         (library / "sitecustomize.py").write_text(SITE)
         for built in library.glob("_sysconfigdata_*_linux_*.py"):
             shutil.copy(built, library / built.name.replace("_linux_", "_android_"))
-        self._libraries(Path(os.path.realpath(real)))
+        self.libraries(Path(os.path.realpath(real)))
         for module in (library / "lib-dynload").glob("*.so"):
-            self._libraries(module)
+            self.libraries(module)
         wheels = sysconfig.get_config_var("WHEEL_PKG_DIR")  # where Debian keeps the pip that venv brings
         if wheels and Path(wheels).is_dir():
             shutil.copytree(wheels, self.root / wheels[1:])

@@ -42,6 +42,10 @@ case "$*" in
     while [ "$1" != --dest ]; do shift; done
     : >"$2/tinydb-4.9.0-py3-none-any.whl"
     ;;
+*"pip wheel"*)
+    while [ "$1" != --wheel-dir ]; do shift; done
+    : >"$2/orjson-1-py3-none-any.whl"
+    ;;
 *"pip --python"*)
     while [ "$1" != --python ]; do shift; done
     echo "${DIGEST:-one}" >"${2%/*}/ghostie"

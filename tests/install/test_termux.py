@@ -9,53 +9,20 @@ import select
 import shutil
 import struct
 import subprocess
-import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.device import PASSPHRASE, ROOT, Device
-from tests.install.lookalike import HOME, PREFIX, Phone, unsharing
+from tests.cli.device import PASSPHRASE, Device
+from tests.install.lookalike import HOME, MEMORY, PREFIX, Phone
 from tests.integration.s3servers import Server, moto
 
 __all__ = ["moto"]
 pytestmark = pytest.mark.slow
 
-MEMORY = 300_000  # KiB of addresses
 SECRET = {"GHOSTIE_PASSPHRASE": PASSPHRASE}
-
-
-@pytest.fixture(scope="module")
-def phone(tmp_path_factory: pytest.TempPathFactory, kit: Path) -> Iterator[Phone]:
-    """A phone with the wheels that its pip would fetch."""
-    if (unshare := unsharing()) is None:
-        pytest.skip("namespaces are refused here, so there is no look-alike of Termux")
-    folder = tmp_path_factory.mktemp("phone")
-    made = Phone(folder, unshare)
-    if not made.keep_sodium():
-        pytest.skip("there is no libsodium here")
-    wheels = made.prefix / "wheels"
-    wheels.mkdir()
-    for wheel in kit.glob("*-none-any.whl"):
-        if not wheel.name.startswith(("ghostie", "pycparser")):
-            shutil.copy(wheel, wheels)
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    subprocess.run([*pip, "-d", wheels, "-r", ROOT / "lock" / "build.txt"], check=True, capture_output=True)
-    made.checkout()
-    yield made
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def installed(phone: Phone) -> Phone:
-    """The phone, with ghostie on it."""
-    said = phone.ok("sh", f"{HOME}/ghostie/install.sh", "--yes", memory=MEMORY)
-    assert "packages    libsodium, by pkg" in said
-    assert "is installed." in said
-    return phone
 
 
 def test_it_is_a_phone_as_far_as_a_program_can_tell(phone: Phone) -> None:
