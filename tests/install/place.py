@@ -69,7 +69,8 @@ class Place:
 
     @property
     def command(self) -> Path:
-        return self.home / ".local" / "bin" / "ghostie"
+        commands = Path(self.more["PREFIX"]) / "bin" if "PREFIX" in self.more else self.home / ".local" / "bin"
+        return commands / "ghostie"
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -136,6 +137,7 @@ def pretended(home: Path) -> Place:
 def copied(place: Place, home: Path) -> Place:
     """Return a copy of a home that was installed into, as if it had been made there."""
     shutil.copytree(place.home, home, symlinks=True)
-    for path in (home / ".local" / "bin" / "ghostie", home / ".local" / "share" / "ghostie" / "manifest"):
+    made = Place(home, place.more)
+    for path in (made.command, made.root / "manifest"):
         path.write_text(path.read_text().replace(str(place.home), str(home)))
-    return Place(home, place.more)
+    return made

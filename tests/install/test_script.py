@@ -6,6 +6,7 @@ import os
 import pty
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -142,46 +143,75 @@ trap 'at=$((at + 1)); if [ -n "$CUT" ] && [ "$at" -ge "$CUT" ]; then kill -9 $$ 
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here, whose traps cut a script")
-def test_cut_at_each_of_its_commands_it_leaves_a_ghostie_that_works(place: Place) -> None:
-    place.install("--yes")
-    assert place.ghostie("--version") == "one\n"
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here, whose traps cut a script")
+
+
+def cutting(place: Place, *argv: str, env: Mapping[str, str]) -> Iterator[Place]:
+    """Yield copies of a home in which the script was cut: at none of its commands, and then at the first of each line."""
     cutter = place.home.parent / "cutter"
     cutter.write_text(_CUTTER)
     steps = place.home.parent / "steps"
+    trial = copied(place, place.home.parent / "trial")
 
-    def cut(where: Place, at: str) -> None:
-        env = {"BASH_ENV": str(cutter), "CUT": at, "STEPS": str(steps), "DIGEST": "two"}
+    def cut(at: str) -> None:
         subprocess.run(
-            ["bash", SCRIPT, "--yes"],
-            env=where.environment(env),
+            ["bash", SCRIPT, *argv],
+            env=trial.environment({"BASH_ENV": str(cutter), "CUT": at, "STEPS": str(steps), **env}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE,
         )
 
-    trial = copied(place, place.home.parent / "trial")
-    cut(trial, "")
+    cut("")
+    yield trial
     first: dict[str, str] = {}
     for taken in steps.read_text().splitlines():
         step, line = taken.split()
         first.setdefault(line, step)
-    assert trial.ghostie("--version") == "two\n"
     assert len(first) > 100
-    seen = set()
-    for number, step in enumerate(first.values()):
+    for step in first.values():
         shutil.rmtree(trial.home)
-        trial = copied(place, trial.home)
-        cut(trial, step)
-        seen.add(trial.ghostie("--version"))
-        if number % 20 == 0:
+        copied(place, trial.home)
+        cut(step)
+        yield trial
+
+
+@pytest.mark.slow
+@needs_bash
+def test_cut_at_each_of_its_commands_it_leaves_a_ghostie_that_works(place: Place) -> None:
+    place.install("--yes")
+    assert place.ghostie("--version") == "one\n"
+    seen = []
+    for number, trial in enumerate(cutting(place, "--yes", env={"DIGEST": "two"})):
+        seen.append(trial.ghostie("--version"))
+        if number % 20 == 1:
             trial.install("--yes", env={"DIGEST": "two"})
             assert trial.ghostie("--version") == "two\n"
             assert len(list((trial.root / "venvs").iterdir())) <= 2, "what a cut left is tidied up"
             trial.install("--uninstall", "--yes")
             assert trial.tree() == {}
-    assert seen == {"one\n", "two\n"}
+    assert seen[0] == "two\n"
+    assert set(seen) == {"one\n", "two\n"}
+
+
+@pytest.mark.slow
+@needs_bash
+def test_cut_at_each_of_its_commands_accelerating_leaves_a_ghostie_that_works(place: Place, tmp_path: Path) -> None:
+    prefix = tmp_path / "com.termux" / "files" / "usr"
+    for folder in ("bin", "lib"):
+        (prefix / folder).mkdir(parents=True)
+    (prefix / "lib" / "libsodium.so").touch()
+    (prefix / "bin" / "sh").symlink_to("/bin/sh")
+    (prefix / "bin" / "pkg").write_text("#!/bin/sh\n")
+    (prefix / "bin" / "pkg").chmod(0o700)
+    phone = Place(place.home, {**place.more, "PREFIX": str(prefix), "PATH": f"{prefix}/bin:{place.more['PATH']}"})
+    phone.install("--yes")
+    seen = []
+    for trial in cutting(phone, "--accelerate", "--yes", env={}):
+        assert trial.ghostie("--version") == "one\n"
+        seen.append((trial.root / "current" / ".tier").read_text())
+    assert seen[0] == "native\n"
+    assert set(seen) == {"pure\n", "native\n"}
 
 
 def test_the_list_of_packages_is_what_the_script_asks_for() -> None:
