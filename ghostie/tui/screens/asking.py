@@ -146,7 +146,7 @@ class AskingPlace(Place):
             self.ask(task, done, failed=not_done, progress=heard, **given)
 
     def _rest(self) -> None:
-        self._busy, self._long = "", None
+        self._busy, self._heard, self._long = "", {}, None
         self._show()
         self.repaint()
 
@@ -249,16 +249,17 @@ class AskingPlace(Place):
         self._strength()
 
     def _say_busy(self, sheet: Sheet) -> None:
-        sheet.say(self._busy, sign="…")
         heard = self._heard
         if "code" in heard:
-            sheet.gap()
-            sheet.say(f"On any device, open {text.one_line(heard['address'])} and type this code there:")
-            sheet.gap()
-            sheet.say(text.one_line(heard["code"]), "strong", indent=2)
-            sheet.gap()
-            sheet.say(f"It is good for {heard['seconds'] // 60:.0f} minutes. This page goes on by itself.", "dim")
-        elif "pause" in heard:
+            sheet.say(f"Type this code: {text.one_line(heard['code'])}", "strong")
+            sheet.say(f"at {text.one_line(heard['address'])}", "strong")
+            sheet.say(
+                f"On any device, within {heard['seconds'] // 60:.0f} minutes. This page goes on by itself.", "dim"
+            )
+            sheet.say("esc stops it", "dim")
+            return
+        sheet.say(self._busy, sign="…")
+        if "pause" in heard:
             tries = text.plural(heard["left"], "try")
             sheet.say(f"{text.one_line(heard['pause'])}: again in {heard['seconds']:.0f} s, {tries} left", "warn")
         sheet.say("esc stops it", "dim")
@@ -310,8 +311,8 @@ class AskingPlace(Place):
         return action.name not in ("sync", "stats", "later")
 
     def waits(self, action: Action | None) -> bool:
-        """What is typed ahead is meant for the question that comes next."""
-        return bool(self._busy) or self.asking
+        """What is typed ahead is meant for the question that comes next; not while that hangs on another device."""
+        return "code" not in self._heard and (bool(self._busy) or self.asking)
 
     def do_show(self) -> None:
         for field in (self._field, self._second):

@@ -101,7 +101,7 @@ class BeginningPlace(StoringPlace):
     def _begun(self, found: Mapping[str, Any]) -> None:
         self._needs, self._device, self._before = found["needs"], found["device"], found["store"]
         draft = found["draft"]
-        self._draft = draft if draft is not None and draft.get("only") == self._only else None
+        self._draft = draft if isinstance(draft, dict) and draft.get("only") == self._only else None
         if self._left:
             self._go_on(self._left)
         elif not self._restore():

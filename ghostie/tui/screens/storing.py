@@ -43,6 +43,7 @@ class StoringPlace(AskingPlace):
         self._needs: Mapping[str, list[dict[str, Any]]] = {}  # the credentials of each kind of store
         self._before: Mapping[str, Any] | None = None  # the store that this vault is tied to
         self._again = False  # whether the person said that the store was moved or emptied
+        self._mending = ""  # what is asked once more because it was refused: no other page follows it
         self._as_before = False  # whether what was answered on the store holds for the next time it is chosen
         self._attempt: Callable[[], None] = self._tie
 
@@ -205,6 +206,8 @@ class StoringPlace(AskingPlace):
         def fits(_: None) -> None:
             if self.answers.get("more") == name:
                 del self.answers["more"]
+            if self._mending == name:
+                self.answers["more"], self._mending = "", ""
             self.store_next()
 
         def refused(error: GhostieError) -> None:
@@ -234,7 +237,7 @@ class StoringPlace(AskingPlace):
         optional = [each.name for each in FURTHER.get(store, ())]
         optional += [SECRET + each["name"] for each in self._needs.get(store, ()) if not each["needed"]]
         if name in optional:
-            self.answers["more"] = name
+            self.answers["more"] = self._mending = name
         self.answers.pop(name, None)
         question = self.question_of(name)
         if question is not None:

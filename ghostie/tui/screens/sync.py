@@ -43,6 +43,7 @@ class SyncPlace(Working):
         self._unscheduled = ""
         self._outcome: list[tuple[str, str | None]] = []
         self._problem: tuple[str, str] | None = None
+        self._tying = False  # whether the questions on a store were opened from here
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -79,7 +80,10 @@ class SyncPlace(Working):
         self.show()
 
     def changed(self) -> None:
-        if self.under_way is None and not self.ghostie.locked:
+        if self._tying and not self.ghostie.locked:
+            self._tying, self._problem, self._outcome = False, None, []
+            self.ask("sync.standing", self._first_look)
+        elif self.under_way is None and not self.ghostie.locked:
             self.ask("sync.standing", self._again, latest="standing")
 
     def _again(self, found: Mapping[str, Any]) -> None:
@@ -400,6 +404,7 @@ class SyncPlace(Working):
     def _begin(self, how: str) -> None:
         from ghostie.tui.screens.beginning import BeginningPlace
 
+        self._tying = True
         self.open(BeginningPlace(how=how))
 
 
