@@ -157,10 +157,10 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("history.mark", ("space", "m"), "mark", "history", 80, "mark it, to hold another against it"),
     Action("history.restore", ("R",), "restore", "history", 85, "bring this version back"),
-    Action("history.whole", ("w",), "whole", "history", 40, "all that this version says"),
+    Action("history.whole", ("w",), "whole text", "history", 40, "all that this version says"),
     Action("history.next_pane", ("tab",), "other side", "history", 0, "list or changes"),
     Action("difference.restore", ("R",), "restore", "difference", 90, "bring the newer one of the two back"),
-    Action("difference.whole", ("w",), "whole", "difference", 80, "all that the newer one says"),
+    Action("difference.whole", ("w",), "whole text", "difference", 80, "all that the newer one says"),
     Action("version.restore", ("R",), "restore", "version", 90, "bring this version back"),
     # the whole vault as of a moment
     Action("past.moment", ("t",), "moment", "past", 95, "as of a moment: 7d, 2025-06-28, 2025-06-28T14:30"),
@@ -263,11 +263,20 @@ _SHOWN: Final[Mapping[str, str]] = {
 }
 
 
+# keys that put a character into a text field, beside letters and digits
+_TYPED: Final = ("space", *(key for key, shown in _SHOWN.items() if len(shown) == 1 and shown not in "↑↓←→"))
+
+
 def shown_key(key: str) -> str:
     """Return a key as people are told it: "?", "esc", "^p"."""
     if key.startswith("ctrl+"):
         return "^" + shown_key(key.removeprefix("ctrl+"))
     return _SHOWN.get(key, key)
+
+
+def types(key: str) -> bool:
+    """Tell whether *key* puts a character into a text field."""
+    return len(key) == 1 or key in _TYPED
 
 
 class Keymap:
@@ -286,10 +295,9 @@ class Keymap:
     def keys(self, action: Action) -> tuple[str, ...]:
         return self._keys[action.id]
 
-    def shown(self, action: Action) -> str:
-        """Return the key that is told for *action*, or "" where it has none."""
-        keys = self._keys[action.id]
-        return shown_key(keys[0]) if keys else ""
+    def shown(self, action: Action, *, typing: bool = False) -> str:
+        """Return the key that is told for *action*, or "" where it has none; *typing*: one that types nothing."""
+        return next((shown_key(key) for key in self._keys[action.id] if not (typing and types(key))), "")
 
     def find(self, key: str, places: Iterable[str]) -> Action | None:
         """Return what *key* does, the first of *places* first."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ghostie.tui.place import Place
 
 MORE = "everywhere.palette"
+BACK = "everywhere.back"
 
 
 class Painted(Lines):
@@ -119,7 +120,7 @@ class Bar(Painted):
         pieces: list[Piece] = []
         self._spots, at = [], 0
         for action in self._actions():
-            key = keymap.shown(action)
+            key = keymap.shown(action, typing=self._typing)
             spelt = f" {key} {action.words} "
             if at + cell_len(spelt) > width:
                 continue
@@ -133,8 +134,8 @@ class Bar(Painted):
         styled, width = self.styled, self.size.width
         keymap = self.ghostie.settings.keymap
         shown = [action for action in self._actions() if action.where != EVERYWHERE][:3]
-        if len(shown) < 3 and not self._typing:
-            shown.insert(0, keymap.get("everywhere.leave"))
+        if len(shown) < 3:
+            shown.insert(0, keymap.get(BACK if self._typing else "everywhere.leave"))
         shown.append(keymap.get(MORE))
         tall = self.size.height > 1
         pieces: list[Piece] = []
@@ -142,8 +143,9 @@ class Bar(Painted):
         for at, action in enumerate(shown):
             left, right = width * at // len(shown), width * (at + 1) // len(shown)
             word = "more" if action.id == MORE else action.words
-            label = (word, keymap.shown(action))[y] if tall else f"{keymap.shown(action)} {word}"
-            room = right - left - 1
+            key, room = keymap.shown(action, typing=self._typing), right - left - 1
+            both = f"{key} {word}"
+            label = (word, key)[y] if tall else both if cell_len(both) <= room else word
             pieces += [
                 (words.line(label, room).center(room), styled["key"] if y else styled["button"]),
                 ("│" if right < width else " ", styled["dim"]),
@@ -176,11 +178,13 @@ class Tell(Painted):
         return list(words.lines(("! " if self._bad else "") + self.said, max(width - 2, 1)))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return max(1, len(self._lines(width)))
+        return min(max(1, len(self._lines(width))), max(3, viewport.height // 3))
 
     def render_line(self, y: int) -> Strip:
         styled, lines = self.styled, self._lines(self.size.width)
         said = lines[y] if y < len(lines) else ""
+        if y + 1 == self.size.height < len(lines):
+            said = said[: self.size.width - 3] + "…"
         return words.strip(
             [(" ", None), (said, styled["bad"] if self._bad else None)], self.size.width, styled["faint"]
         )

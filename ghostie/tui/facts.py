@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 
 from ghostie import codec, text
@@ -24,6 +24,7 @@ MARK_WORDS: Final = {
 }
 
 LABEL: Final = 12
+ROOMY: Final = 54  # cells from which on what a memory is takes one line, where it fits
 
 Row = Mapping[str, Any]
 Styles = Mapping[str, Style]
@@ -54,18 +55,18 @@ def row_lines(
     category = row["category"]
     if lines > 1:
         left = width - 10
-        named = words.line(category or row["kind"], min(left, 24))
+        kind = row["kind"] if row["kind"] != "memory" else ""
+        named = words.line(category or kind, min(left, 24))
         head.append((named, styled["name"]))
         left -= cell_len(named)
         more = " ".join(part for part in (tags, "(here only)" if row["local"] else "") if part)
         if more and left > 4:
-            head.append(("  " + words.line(more, left - 2), styled["dim"]))
+            head.append((("  " if named else "") + words.line(more, left - 2), styled["dim"]))
         return [head, [("  ", None), *_said(row, width - 2, styled, snippet)]]
     left = width - 10
-    if category:
-        named = words.line(category, min(18, max(left // 3, 4)))
-        head.append((f"{named}  ", styled["name"]))
-        left -= cell_len(named) + 2
+    room = max(min(left // 4, 14), 4)
+    head.append((text.fit(words.line(category, room), room, pad=True) + "  ", styled["name"]))
+    left -= room + 2
     tagged = words.line(tags, left // 4) if tags and left >= 40 else ""
     if tagged:
         left -= cell_len(tagged) + 2
@@ -80,15 +81,25 @@ def _said(row: Row, width: int, styled: Styles, snippet: list[list[Any]] | None)
         return [(words.line(row["text"] or ("(purged)" if row["deleted"] else ""), width), None)]
     pieces: list[Piece] = []
     left = width
-    for said, hit in snippet:
-        cut = text.flat(said)
-        if cell_len(cut) > left:
-            cut = words.line(cut, left)
-        left -= cell_len(cut)
-        pieces.append((cut, styled["hit"] if hit else None))
-        if left <= 0:
+    for said, hit in _from_hit(snippet, width):
+        style = styled["hit"] if hit else None
+        if cell_len(said) > left:
+            pieces.append((set_cell_size(said, left - 1).rstrip() + "…" if left > 0 else "", style))
             break
+        left -= cell_len(said)
+        pieces.append((said, style))
     return pieces
+
+
+def _from_hit(snippet: list[list[Any]], width: int) -> list[tuple[str, bool]]:
+    """Return the pieces of *snippet*; where *width* would not reach the first hit, from a little before it on."""
+    pieces = [(text.flat(said), bool(hit)) for said, hit in snippet]
+    at = next((at for at, (_, hit) in enumerate(pieces) if hit), 0)
+    before = "".join(said for said, _ in pieces[:at])
+    if cell_len(before) + cell_len(pieces[at][0]) < width:
+        return pieces
+    kept = before[-(width // 3) :].lstrip("…")
+    return [("…" + (kept.partition(" ")[2] or kept), False), *pieces[at:]]
 
 
 def page(
@@ -98,14 +109,19 @@ def page(
     styled: Styles,
     now: int,
     content: Iterable[list[Piece]] | None = None,
+    low: bool = False,
+    known: bool = True,
 ) -> Iterator[list[Piece]]:
-    """Yield a memory for a page: what it is in a line or two, what it says, and under a rule all that is known of it.
+    """Yield a memory for a page: what it is in a line or two, what it says, and under a rule all that is *known* of it.
 
-    *content* stands in for the plain lines of what it says.
+    *content* stands in for the plain lines of what it says; *low*: a line is dear.
     """
     yield from brief(found, width, styled=styled, now=now)
-    yield []
+    if not low:
+        yield []
     yield from content or ([(line, None)] for line in words.lines(found["record"]["content"], width))
+    if not known:
+        return
     yield []
     yield [("─" * min(width, 20), styled["dim"])]
     yield from _all(found, width, styled=styled, now=now)
@@ -115,17 +131,22 @@ def brief(found: Mapping[str, Any], width: int, *, styled: Styles, now: int) -> 
     """Yield in a line or two what a memory is: its state, age, where it is from, category, tags."""
     row, record = found["row"], found["record"]
     sign = mark(row)
-    age = text.ago(millis(record["timestamp"]), now) if record.get("timestamp") else ""
+    age = past(millis(record["timestamp"]), now) if record.get("timestamp") else ""
     told = (age, MARK_WORDS.get(sign, "kept"), record["source"].get("tool"), record["device_id"])
     said = " · ".join(str(part) for part in told if part)
     lead: list[Piece] = [(f"{sign} ", sign_style(sign, styled))] if sign != " " else []
-    yield [*lead, (words.line(said, width - 2 * len(lead)), styled["dim"])]
-    category, tags = record["category"] or "", " ".join(f"#{tag}" for tag in record["tags"])
+    first: list[Piece] = [*lead, (words.line(said, width - 2 * len(lead)), styled["dim"])]
+    category, tags = text.one_line(record["category"] or ""), " ".join(f"#{tag}" for tag in record["tags"])
+    taken = sum(cell_len(piece) for piece, _ in first) + cell_len(category) + cell_len(text.one_line(tags)) + 4
+    if width >= ROOMY and taken <= width:
+        yield [*first, (f"  {category}", styled["name"]), (f"  {text.one_line(tags)}", styled["dim"])]
+        return
+    yield first
     if category or tags:
         named = words.line(category, width)
-        beside = bool(named) and cell_len(named) + cell_len(tags) + 2 <= width
+        beside = bool(named) and cell_len(named) + cell_len(text.one_line(tags)) + 2 <= width
         if named:
-            yield [(named, styled["name"]), (f"  {tags}" if beside else "", styled["dim"])]
+            yield [(named, styled["name"]), (f"  {text.one_line(tags)}" if beside else "", styled["dim"])]
         if not beside:
             for line in words.lines(tags, width) if tags else ():
                 yield [(line, styled["dim"])]
@@ -167,9 +188,14 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else codec.dumps(value).decode()
 
 
+def past(milliseconds: int, now: int) -> str:
+    """Return how long ago a moment was: "3 d ago"."""
+    return f"{text.ago(milliseconds, now)} ago" if milliseconds <= now else "ahead of this clock"
+
+
 def moment(milliseconds: int, now: int) -> str:
     """Return a moment as a person reads it: by their own clock, and how long ago."""
-    return f"{local(milliseconds)} ({text.ago(milliseconds, now)})"
+    return f"{local(milliseconds)} ({past(milliseconds, now)})"
 
 
 def when(stamp: str | None, now: int) -> str:

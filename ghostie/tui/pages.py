@@ -31,6 +31,7 @@ class Page(Lines, ScrollView):
         self._width = 0
         self._lines: list[Line] = []
         self._more: Iterator[Line] | None = None
+        self.edge = False  # whether a line parts it from what stands to its left
 
     def show(self, head: Sequence[Line], text: str, *, top: bool = True) -> None:
         """Show *head*, whose pieces are safe already, and *text*, which is made so."""
@@ -47,6 +48,10 @@ class Page(Lines, ScrollView):
         if top:
             self.scroll_to(y=0, animate=False, force=True)
 
+    def again(self) -> None:
+        """Make its lines once more: their colours are others."""
+        self._wrap()
+
     def forget(self) -> None:
         self.show((), "")
 
@@ -57,7 +62,7 @@ class Page(Lines, ScrollView):
     def _wrap(self) -> None:
         self._width = self.scrollable_content_region.width
         self._lines = []
-        self._more = iter(self._make(max(self._width - 2, 1)))
+        self._more = iter(self._make(max(self._width - (3 if self.edge else 2), 1)))
         self._grow(self.scroll_offset.y + self.size.height + AHEAD)
 
     def _grow(self, to: int) -> None:
@@ -86,7 +91,8 @@ class Page(Lines, ScrollView):
         styled = self.styled
         at = y + self.scroll_offset.y
         pieces = self._lines[at] if at < len(self._lines) else ()
-        return words.strip([(" ", None), *pieces], self.scrollable_content_region.width, styled["text"])
+        lead = ("│ ", styled["dim"]) if self.edge else (" ", None)
+        return words.strip([lead, *pieces], self.scrollable_content_region.width, styled["text"])
 
     def _by(self, lines: int) -> None:
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False, force=True)

@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import ALWAYS, AT_ONCE, EVERYWHERE, LIST, PAGE, Action
-from ghostie.tui.bars import Bar, Head, Painted, Tell
+from ghostie.tui.bars import BACK, Bar, Head, Painted, Tell
 from ghostie.tui.keeper import Asked, Failed, Then
 from ghostie.tui.pages import Page
 from ghostie.tui.rows import Row, Rows
@@ -203,8 +203,15 @@ class Place(Screen[Any]):
         return [action for action in self.ghostie.settings.keymap.of(self.scopes()) if self.applies(action)]
 
     def likely(self) -> list[Action]:
-        """Return the actions of the footer and the action bar, the likeliest first."""
-        return sorted((each for each in self.actions() if each.weight), key=lambda each: -each.weight)
+        """Return the actions of footer and action bar, the likeliest first; in a field, those that it leaves a key."""
+        if not self.typing:
+            return sorted((each for each in self.actions() if each.weight), key=lambda each: -each.weight)
+        keymap, back = self.ghostie.settings.keymap, self.ghostie.settings.keymap.get(BACK)
+        found = [each for each in self.actions() if each.typing and keymap.shown(each, typing=True)]
+        return sorted(
+            (each for each in found if each.weight or each is back),
+            key=lambda each: (each.where == EVERYWHERE and each is not back, each is not back, -each.weight),
+        )
 
     def applies(self, action: Action) -> bool:
         if self._doer(action) is None:
@@ -353,6 +360,8 @@ class Place(Screen[Any]):
         """Paint everything again: the colours are others."""
         for rows in self.query(Rows):
             rows.set_lines(rows.lines)
+        for page in self.query(Page):
+            page.again()
         self.resized()
         self.refresh(layout=True)
 

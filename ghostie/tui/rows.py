@@ -314,8 +314,9 @@ class Rows(Lines, ScrollView):
         line = y + self.scroll_offset.y
         at, part = divmod(line, self.lines)
         if at >= len(self.names):
-            said = self.empty if line == 0 else ""
-            return words.strip([("  ", None), (words.line(said, width - 3), styled["dim"])], width, styled["text"])
+            said = list(words.lines(self.empty, width - 3))
+            told = said[line] if line < len(said) and not self.names else ""
+            return words.strip([("  ", None), (told, styled["dim"])], width, styled["text"])
         name = self.names[at]
         key = (name, width, at == self.cursor, name in self.marks)
         if key not in self._strips:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -13,6 +14,7 @@ from ghostie.tui.words import Piece
 
 LABEL = 11
 Styles = Mapping[str, Style]
+Line = list[Piece]
 
 
 class Sheet:
@@ -64,3 +66,13 @@ class Sheet:
 
     def _style(self, name: str | None) -> Style | None:
         return self.styled[name] if name else None
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    """Return two rows of lines next to each other, the left one's at most *width* cells wide."""
+    lines: list[Line] = []
+    nothing: Line = []
+    for here, there in zip_longest(left, right, fillvalue=nothing):
+        gap = width + 1 - sum(cell_len(said) for said, _ in here)
+        lines.append([*here, (" " * gap, None), *there])
+    return lines

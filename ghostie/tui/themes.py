@@ -31,8 +31,8 @@ LIGHT: Final = Theme(
     name="ghostie-light",
     primary="#1f5c99",
     secondary="#3f6b21",
-    accent="#8a5a00",
-    warning="#8a5a00",
+    accent="#7d5200",
+    warning="#7d5200",
     error="#a61b1b",
     success="#3f6b21",
     foreground="#1d1f22",
@@ -48,7 +48,7 @@ CONTRAST: Final = Theme(
     secondary="#00ff00",
     accent="#ffff00",
     warning="#ffff00",
-    error="#ff8080",
+    error="#ff9a9a",
     success="#00ff00",
     foreground="#ffffff",
     background="#000000",
@@ -123,12 +123,20 @@ CSS: Final = """
 Screen { background: $background; color: $foreground; layers: base over; }
 Head { height: 1; width: 100%; }
 Bar { height: auto; width: 100%; }
-Tell { height: auto; max-height: 4; width: 100%; display: none; }
+Tell { height: auto; width: 100%; display: none; }
 Tell.-on { display: block; }
 #body { height: 1fr; width: 100%; }
 Rows, Page { height: 1fr; width: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; background: $background; }
-.-narrow Rows { scrollbar-size-vertical: 1; }
-Field { height: 1; width: 100%; }
-Input { border: none; height: 1; padding: 0; background: $panel; color: $foreground; width: 1fr; }
-Input:focus { border: none; background-tint: transparent; }
+Rows, Page, TextArea {
+    scrollbar-color: $foreground 50%; scrollbar-color-hover: $foreground 50%; scrollbar-color-active: $foreground;
+    scrollbar-background: $background; scrollbar-background-hover: $background;
+    scrollbar-background-active: $background;
+}
+Input, Input.-textual-compact { height: 1; padding: 0 1; background: $panel; color: $foreground; width: 1fr; }
+Input:focus { background-tint: transparent; }
+Input > .input--placeholder, Input > .input--suggestion { color: $foreground 70%; }
+TextArea { background: $background; scrollbar-size-vertical: 1; }
+TextArea .text-area--cursor-line { background: $background; }
+.labelled { height: 1; width: 100%; }
+.labelled Label { width: 10; padding: 0 0 0 1; background: $panel; color: $foreground 80%; }
 """

@@ -108,7 +108,7 @@ def asked(question: str, *pressed: str, types: str = "", sees: str = "") -> Way:
 async def search(screen: Screen) -> None:
     await keys("memories", "slash")(screen)
     await screen.type("phone")
-    await screen.sees(" · phone")
+    await screen.sees("4 found")
 
 
 async def filtered(screen: Screen) -> None:

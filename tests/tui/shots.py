@@ -28,7 +28,7 @@ IMAGES: Final = TREE / "docs" / "images"
 MADE_WITH: Final = GOLDEN / "textual.txt"
 HELD_AGAINST: Final = ("memories", "detail", "inbox", "conflict", "sync", "stats", "help")
 IN_README: Final = {"memories": (100, 24), "inbox": (45, 30), "conflict": (100, 24)}
-COLOURED: Final = ("memories", "inbox", "conflict", "edit", "beginning-passphrase")
+COLOURED: Final = ("memories", "conflict", "conflict-by-hand", "edit", "past", "beginning-passphrase")
 
 Size = tuple[int, int]
 Look = Callable[[Screen, Size], Awaitable[None]]

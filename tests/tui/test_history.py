@@ -287,7 +287,7 @@ def test_what_was_removed_since_is_brought_back(house: House) -> None:
         await screen.type("cat:odd")
         await screen.press("enter")
         await screen.at("past")
-        await screen.sees("2 · cat:odd")
+        await screen.sees("2 memories · cat:odd")
         await screen.press("slash")
         await screen.at("line")
         await screen.type(" there")

@@ -219,7 +219,7 @@ def test_what_is_in_conflict_is_not_in_the_way(house: House) -> None:
     async def story(screen: Screen) -> None:
         await enter(screen, "1 of 1", "first")
         await screen.press("y")
-        await screen.sees("C settles 1 conflict")
+        await screen.sees("settles 1 conflict")
         await screen.press("C")
         await screen.at("conflicts")
 

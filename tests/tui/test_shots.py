@@ -7,10 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from rich.color import Color
 
+from ghostie.tui.themes import CONTRAST, THEMES
 from tests.tui.house import SIZES, Screen
 from tests.tui.scenes import SHOTS, Houses, standing_still
 from tests.tui.shots import (
+    COLOURED,
     GOLDEN,
     HELD_AGAINST,
     IMAGES,
@@ -20,11 +23,13 @@ from tests.tui.shots import (
     named,
     painted,
     plain,
+    settled,
     visit,
 )
 
 RENEW = "not as it was; if it is meant so, `python -m tests.tui.shots --renew` makes the pictures anew"
 MOST = 1_500_000
+AA, AAA, DRAWN = 4.5, 7.0, 3.0
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,40 @@ def test_a_screen_is_painted_as_it_was(houses: Houses, name: str) -> None:
 def test_without_colours_it_is_painted_as_it_was(houses: Houses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     held_against(houses, "memories", {SIZES[0]: GOLDEN / named("memories-no-color", SIZES[0])})
+
+
+@pytest.mark.parametrize("name", COLOURED)
+def test_all_that_is_written_can_be_read_in_every_theme(houses: Houses, name: str) -> None:
+    async def look(screen: Screen, size: Size) -> None:
+        for theme in THEMES:
+            screen.app.use_theme(theme.name)
+            await settled(screen)
+            assert not list(faint(screen, AAA if theme is CONTRAST else AA)), f"{name} in {theme.name} at {size}"
+
+    visit(houses, SHOTS[name], [SIZES[0], SIZES[-1]], look)
+
+
+def faint(screen: Screen, least: float) -> Iterator[tuple[str, float]]:
+    """Yield what is on the screen in less than WCAG's contrast *least*, lines and bars in less than their own."""
+    for strip in screen.app.screen._compositor.render_strips():
+        for said, style, _ in strip:
+            if not said.strip() or style is None or style.color is None or style.bgcolor is None:
+                continue
+            found = contrast(style.color, style.bgcolor)
+            if found < (DRAWN if all(each.isspace() or "\u2500" <= each <= "\u259f" for each in said) else least):
+                yield said, found
+
+
+def contrast(ink: Color, ground: Color) -> float:
+    """Return the contrast of two colours as WCAG 2 works it out."""
+    lower, higher = sorted(luminance(each) for each in (ink, ground))
+    return (higher + 0.05) / (lower + 0.05)
+
+
+def luminance(colour: Color) -> float:
+    parts = (part / 255 for part in colour.get_truecolor())
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_the_pictures_are_small() -> None:

@@ -240,7 +240,8 @@ class AskingPlace(Place):
         taken = {"choice": 3, "twice": 2, "read": 0}.get(kind, 1)
         page.styles.height = max(1, min(len(sheet.lines), room - taken)) if kind != "read" else "1fr"
         self.query_one("#note").styles.height = 3
-        self._rows.set_lines(1 if self.low else 2)
+        more = [list(words.lines(each.more, self.size.width - 4)) for each in question.choices] if question else []
+        self._rows.set_lines(1 if self.low else 1 + max(map(len, more), default=1))
         page.show(sheet.lines, "", top=kind != "read")
         if kind in ("choice", "read"):
             self.set_focus(None)
@@ -268,10 +269,11 @@ class AskingPlace(Place):
         choice: Choice = row["choice"]
         if lines == 1:
             return [[(words.line(f"{choice.words}  {choice.more}", width), None)]]
-        return [
-            [(words.line(choice.words, width), self.ghostie.painted["strong"])],
-            [(words.line(choice.more, width), self.ghostie.painted["dim"])],
-        ]
+        styled = self.ghostie.painted
+        painted: list[list[Piece]] = [[(words.line(choice.words, width), styled["strong"])]]
+        for line in words.lines(choice.more, width):
+            painted.append([(line, styled["dim"])])
+        return painted
 
     # -- what is typed -----------------------------------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class AskingPlace(Place):
             return bool(self._trail) and not self._busy
         if action.name == "next":
             return self.question is not None and not self._busy
-        return action.name not in ("sync", "stats", "later")
+        return action.name not in ("sync", "stats", "undo", "redo", "later")
 
     def waits(self, action: Action | None) -> bool:
         """What is typed ahead is meant for the question that comes next; not while that hangs on another device."""

@@ -25,7 +25,7 @@ HOW: Final = Question(
     "choice",
     choices=(
         Choice("make", "Make a new vault", "start here, on your first device"),
-        Choice("code", "Join by a code", "`ghostie sync invite` on another device shows one"),
+        Choice("code", "Join by a code", "`ghostie sync invite` there shows one"),
         Choice("store", "Join on a store", "you know where it is, and its credentials"),
     ),
 )
@@ -49,7 +49,7 @@ EXAMPLES: Final = Question(
     "choice",
     choices=(
         Choice("no", "Start empty", "n writes the first memory"),
-        Choice("yes", "With examples", "to try search, tags and the inbox on"),
+        Choice("yes", "With examples", "to try search and inbox on"),
     ),
 )
 # what may be other on this device than on the one that made the code
@@ -295,7 +295,7 @@ class BeginningPlace(StoringPlace):
             numbers = range(at, len(self._words), rows)
             sheet.lines.append([(f" {number + 1:>2} {self._words[number]:<12}", style) for number in numbers])
         sheet.gap()
-        sheet.say("enter goes on · ^l asks again another time", "dim")
+        sheet.say("enter goes on · ctrl+l asks another time", "dim")
 
     def _take_words(self, _: str) -> None:
         dice = secrets.SystemRandom()

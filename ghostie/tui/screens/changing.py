@@ -94,7 +94,14 @@ class Changing(Ways):
         rows = self.chosen_rows()
         now = rows[0]["category"] if rows and len({row["category"] for row in rows}) == 1 else ""
         change = partial(self._change, "memories.set_category", "categorised")
-        self._line("category", now, lambda said: change(category=said.strip()), suggest="categories")
+        self._line(
+            "Category",
+            now,
+            lambda said: change(category=said.strip()),
+            example="house",
+            says="One for each memory; nothing takes it off.",
+            suggest="categories",
+        )
 
     def do_tag(self) -> None:
         def tag(said: str) -> None:
@@ -104,18 +111,17 @@ class Changing(Ways):
             if add or remove:
                 self._change("memories.tag", "tagged", add=add, remove=remove)
 
-        self._line("tags to add; -tag takes one off", "", tag, suggest="tags", words=True)
+        says = "Words are added as tags; one with a minus before it is taken off."
+        self._line("Tags", "", tag, example="garage power -old", says=says, suggest="tags", words=True)
 
-    def _line(
-        self, what: str, value: str, then: Callable[[str], None], *, suggest: str | None = None, words: bool = False
-    ) -> None:
+    def _line(self, what: str, value: str, then: Callable[[str], None], **more: Any) -> None:
         from ghostie.tui.screens.line import LinePlace
 
         def typed(said: str | None) -> None:
             if said is not None:
                 then(said)
 
-        self.open(LinePlace(what, value, suggest=suggest, words=words), typed)
+        self.open(LinePlace(what, value, **more), typed)
 
 
 def _said(did: str, rows: Sequence[Any]) -> str:

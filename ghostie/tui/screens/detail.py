@@ -57,7 +57,7 @@ class DetailPlace(Changing, Place):
 
     def _lines(self, width: int) -> Iterator[Line]:
         if self._found is not None:
-            yield from facts.page(self._found, width, styled=self.ghostie.painted, now=facts.now())
+            yield from facts.page(self._found, width, styled=self.ghostie.painted, now=facts.now(), low=self.low)
 
     def resized(self) -> None:
         self._show(top=False)

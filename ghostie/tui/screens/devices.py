@@ -18,6 +18,8 @@ from ghostie.tui.sheets import Sheet
 from ghostie.tui.words import Piece
 from ghostie.tui.working import Working
 
+SAYS = "Your other devices show it beside what was written here; they hear of it with the next sync."
+
 
 class DevicesPlace(Working):
     NAME = "devices"
@@ -69,14 +71,16 @@ class DevicesPlace(Working):
         styled = self.ghostie.painted
         name = words.line(row["name"], 40) or "(not yet heard of)"
         word = "never" if row["last_word"] is None else f"{text.ago(row['last_word'], self._now)} ago"
-        this = "this device · " if row["this"] else ""
-        known = f"{this}last word {word} · {text.plural(row['position'], 'version')} · {row['writer'][:6]}"
+        this = "this device" if row["this"] else ""
+        known = f"last word {word} · {text.plural(row['position'], 'version')} · {row['writer'][:6]}"
         if lines > 1:
+            named = words.line(name, width - len(this) - 3)
             return [
-                [(words.line(name, width), styled["strong"])],
+                [(named, styled["strong"]), (f" · {this}" if this else "", styled["dim"])],
                 [(words.line(known, width), styled["dim"])],
             ]
         room = min(28, width // 3)
+        known = f"{this} · {known}" if this else known
         return [
             [(text.fit(name, room, pad=True) + "  ", styled["strong"]), (words.line(known, width - room - 2), None)]
         ]
@@ -99,7 +103,7 @@ class DevicesPlace(Working):
     def do_rename(self) -> None:
         row = self.chosen
         if row is not None:
-            self.open(LinePlace("what this device is called", text.one_line(row["name"])), self._rename)
+            self.open(LinePlace("This device's name", text.one_line(row["name"]), says=SAYS), self._rename)
 
     def _rename(self, name: str | None) -> None:
         if name is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from rich.cells import cell_len
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
@@ -16,6 +17,18 @@ from ghostie.tui.fields import Line
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.words import Piece
+
+MEANS: Final = {
+    "status:inbox": "to be looked at",
+    "status:active": "kept",
+    "status:archived": "put away",
+    "is:conflict": "in conflict",
+    "is:deleted": "in the trash",
+    "is:local": "stays here",
+    "since:1d": "the last day",
+    "since:7d": "the last week",
+    "since:30d": "the last month",
+}
 
 
 class FilterPlace(Place):
@@ -88,8 +101,16 @@ class FilterPlace(Place):
         styled = self.ghostie.painted
         box = "[x] " if row["on"] else "[ ] "
         count = f"{row['count']:,}" if row["count"] is not None else ""
-        said = words.line(row["spelt"], width - len(box) - len(count) - 2)
-        return [[(box, styled["strong"] if row["on"] else None), (said, None), (f"  {count}", styled["dim"])]]
+        said = words.line(row["spelt"], width - len(box) - 7)
+        more = words.line(MEANS.get(row["spelt"], ""), width - len(box) - 7 - cell_len(said) - 2)
+        return [
+            [
+                (box, styled["strong"] if row["on"] else None),
+                (f"{count:>5}  ", styled["dim"]),
+                (said, None),
+                (f"  {more}", styled["dim"]),
+            ]
+        ]
 
     def on_rows_opened(self, message: Rows.Opened) -> None:
         self.do_toggle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from rich.cells import cell_len
 from textual.widget import Widget
 
 from ghostie import text
@@ -39,7 +40,7 @@ class HistoryPlace(Place):
     def body(self) -> Iterable[Widget]:
         yield Rows(self._paint, empty="…", id="versions")
         page = Page(id="changes")
-        page.display = False
+        page.display, page.edge = False, True
         yield page
 
     @property
@@ -94,6 +95,7 @@ class HistoryPlace(Place):
             return [head, [("       ", None), (words.line(row["text"], width - 7), styled["dim"])]]
         room = max(left // 4, 6)
         device = diffs.filled(words.line(row["device"], room), room)
+        did = did if cell_len(did) <= left - room - 2 else did.removeprefix("changed ")
         return [[*head, (device, styled["dim"]), ("  ", None), (words.line(did, left - room - 2), None)]]
 
     # -- two held against each other ---------------------------------------------------------------------------------
@@ -250,7 +252,7 @@ class VersionPlace(Place):
         self._row = row
 
     def heading(self) -> str:
-        return f"Version {self._version['number']} · {text.ago(self._version['at'], facts.now())} · as it was"
+        return f"Version {self._version['number']} · {facts.past(self._version['at'], facts.now())} · as it was"
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -285,7 +287,9 @@ def what(row: Row) -> str:
     if row["changed"] is None:
         return "the version before it is not here"
     changed = ", ".join(row["changed"])
-    return f"joined two sides: {changed}" if row["merge"] else changed or "the same again"
+    if row["merge"]:
+        return f"joined two sides: {changed}"
+    return f"changed {changed}" if changed else "the same again"
 
 
 def can_restore(version: Row | None, row: Row | None) -> bool:
@@ -314,6 +318,8 @@ def difference(
         if version is not None:
             who = f" · {version['device']}" if version["device"] else ""
             said = f"version {version['number']}{who} · {facts.moment(version['at'], now)}"
+            if cell_len(said) > width - 2:
+                said = f"version {version['number']}{who} · {facts.past(version['at'], now)}"
             yield [(f"{sign} ", None), (words.line(said, width - 2), styled["dim"])]
     yield []
     if not changes:

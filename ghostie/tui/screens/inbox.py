@@ -139,7 +139,7 @@ class InboxPlace(Changing, Place):
         both = self.query_one("#triage")
         both.styles.layout = "horizontal" if self.wide else "vertical"
         both.styles.height = "1fr"
-        self.beside.styles.border_left = ("solid", self.app.theme_variables["panel"]) if self.wide else None
+        self.beside.edge = self.wide
         self._show(top=False)
 
     def _show(self, *, top: bool = True) -> None:
@@ -189,7 +189,15 @@ class InboxPlace(Changing, Place):
     def _memory(self, found: Mapping[str, Any], other: Mapping[str, Any] | None, width: int) -> Iterator[Line]:
         said = found["record"]["content"]
         own = diffs.own_words(said, other["record"]["content"], width) if other is not None else None
-        yield from facts.page(found, width, styled=self.ghostie.painted, now=facts.now(), content=own)
+        yield from facts.page(
+            found,
+            width,
+            styled=self.ghostie.painted,
+            now=facts.now(),
+            content=own,
+            low=self.low,
+            known=not self.beside.display or self.wide,
+        )
 
     def _end(self, width: int) -> Iterator[Line]:
         styled = self.ghostie.painted
@@ -210,19 +218,18 @@ class InboxPlace(Changing, Place):
             yield [(f"{len(self._touched_up):>6,}  ", styled["name"]), ("edited", None)]
         if left:
             yield [(f"{len(left):>6,}  ", styled["name"]), ("skipped, still in the inbox", None)]
-        yield []
-        ways = []
-        if left:
-            ways.append("enter goes through what was skipped")
-        if counts:
-            ways.append("u takes the last one back")
-        if self._conflicts:
-            ways.append(f"C settles {text.plural(self._conflicts, 'conflict')}")
         if not self._queue:
-            ways.append("What agents and imports bring waits here until you have looked at it")
-        ways.append("q goes back")
-        for line in words.lines(" · ".join(ways), width):
-            yield [(line, styled["dim"])]
+            for line in words.lines("What agents and imports bring waits here until you have looked at it.", width):
+                yield [(line, styled["dim"])]
+        yield []
+        for key, way in (
+            ("enter", "goes through what was skipped" if left else ""),
+            ("u", "takes the last one back" if counts else ""),
+            ("C", f"settles {text.plural(self._conflicts, 'conflict')}" if self._conflicts else ""),
+            ("q", "goes back"),
+        ):
+            if way:
+                yield [(f"{key:>6}  ", styled["name"]), (way, styled["dim"])]
 
     # -- what it is like ---------------------------------------------------------------------------------------------
 
@@ -281,7 +288,8 @@ class InboxPlace(Changing, Place):
         head = words.line(f"like it · {said}{many}", width)
         yield [(head, styled["warn"]), (f" {'─' * width}", styled["dim"])]
         yield from facts.brief(found, width, styled=styled, now=facts.now())
-        yield []
+        if not self.low:
+            yield []
         yield from diffs.own_words(found["record"]["content"], here["record"]["content"], width)
 
     def do_other(self) -> None:

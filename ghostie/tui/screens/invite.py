@@ -27,7 +27,7 @@ VALID: Final = Question(
     "choice",
     choices=(
         Choice("3600", "An hour", "the other device is at hand"),
-        Choice("86400", "A day", ""),
+        Choice("86400", "A day", "you come to it today"),
         Choice("604800", "A week", "it is somewhere else"),
     ),
 )
@@ -106,24 +106,24 @@ class InvitationPlace(Place):
         picture.display = fits
         picture.styles.height = high
         sheet = Sheet(width - 1, self.ghostie.painted)
+        sheet.say(f"the code, good until {local(made['until'])}", "strong")
+        code = made["code"]
+        for at in range(0, len(code), sheet.width):
+            sheet.lines.append([(code[at : at + sheet.width], None)])
+        sheet.gap()
+        sheet.fact("to join", "`ghostie` on the other device, or `ghostie sync join`: this code, then the passphrase")
+        what = (
+            "the store's credentials and all memories" if made["credentials"] else "the memories that the store holds"
+        )
+        sheet.fact("take care", f"who photographs it has nothing yet; who knows the passphrase as well has {what}")
         if not fits:
+            sheet.gap()
             sheet.say(
                 f"A picture for a camera takes {wide} columns and {high + 1} lines; there are {width} and {height}."
                 " Make the letters smaller (pinch, or ctrl and minus) or the window larger, and it appears. The code"
                 " says the same.",
                 "dim",
             )
-            sheet.gap()
-        sheet.say(f"the code, good until {local(made['until'])}", "strong")
-        code = made["code"]
-        for at in range(0, len(code), sheet.width):
-            sheet.lines.append([(code[at : at + sheet.width], None)])
-        sheet.gap()
-        sheet.fact("there", "`ghostie` on the other device, or `ghostie sync join`: this code, and the passphrase")
-        what = (
-            "the store's credentials and all memories" if made["credentials"] else "the memories that the store holds"
-        )
-        sheet.fact("take care", f"who photographs it has nothing yet; with the passphrase, too, they have {what}")
         page.show(sheet.lines, "", top=False)
 
     def on_unmount(self) -> None:

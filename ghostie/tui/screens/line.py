@@ -9,16 +9,31 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ghostie.tui.fields import Begun, Line
+from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 
 
 class LinePlace(Place):
-    """Asks for a line; dismissed with it, or with None. *suggest* names what in use may complete it."""
+    """Asks for a line; dismissed with it, or with None. *suggest* names what in use may complete it.
+
+    *example* stands in the field while it is empty; what it *says* stands below.
+    """
 
     NAME = "line"
 
-    def __init__(self, what: str, value: str = "", *, suggest: str | None = None, words: bool = False) -> None:
+    def __init__(
+        self,
+        what: str,
+        value: str = "",
+        *,
+        example: str = "",
+        says: str = "",
+        suggest: str | None = None,
+        words: bool = False,
+    ) -> None:
         super().__init__()
+        self._example = example
+        self._says = says
         self._what = what
         self._value = value
         self._of = suggest
@@ -30,9 +45,12 @@ class LinePlace(Place):
 
     def body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Line(self._value, label=self._what, suggest=self._suggest)
+            yield Line(self._value, label=self._example, suggest=self._suggest)
+            yield Page()
 
     def opened(self) -> None:
+        more = " → takes what is suggested." if self._suggest is not None else ""
+        self.query_one(Page).show([[]], f"{self._says}{more}".strip())
         self.set_focus(self.query_one(Input))
         if self._of is not None:
             self.ask("memories.in_use", self._known)

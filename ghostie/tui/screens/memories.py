@@ -23,6 +23,11 @@ from ghostie.tui.words import Piece
 
 DEBOUNCE: Final = 0.06
 FIRST: Final = 60  # rows that come with a list: what a screen shows, so that it is painted once
+TRASH: Final = "is:deleted"
+EMPTY: Final = (
+    "no memories yet · n writes one\n\nAgents and scripts bring theirs by `ghostie add`, and `ghostie import` takes in"
+    " what you have."
+)
 EXAMPLE: Final = "words · cat: tag: device: since:7d is:conflict"
 
 
@@ -51,7 +56,7 @@ class MemoriesPlace(Changing, Place):
             yield field
             yield Rows(self._paint, empty="opening …", id="rows")
         preview = Page(id="preview")
-        preview.display = False
+        preview.display, preview.edge = False, True
         yield preview
 
     @property
@@ -68,8 +73,8 @@ class MemoriesPlace(Changing, Place):
         marked = f" · {len(self.rows.marks):,} marked" if self.rows.marks else ""
         if not self.query_words:
             return f"Memories{marked}"
-        count = len(self.rows.names)
-        return f"{count:,}{' and more' if self._more else ''} · {self.query_words}{marked}"
+        count = f"{len(self.rows.names):,}{' or more' if self._more else ''}"
+        return f"Trash · {count}{marked}" if self.query_words == TRASH else f"Memories · {count} found{marked}"
 
     def scopes(self) -> tuple[str, ...]:
         return ("search", *super().scopes()) if self.typing else super().scopes()
@@ -128,7 +133,8 @@ class MemoriesPlace(Changing, Place):
         self._listed = True
         self._snippets, self._more = found["snippets"], found["more"]
         rows = self.rows
-        rows.empty = "nothing is like that · Esc shows all" if self.query_words else "no memories yet · n writes one"
+        said = "the trash is empty" if self.query_words == TRASH else "nothing is like that"
+        rows.empty = f"{said} · Esc shows all" if self.query_words else EMPTY
         names = Ids(found["ids"])
         rows.show(names, top=top, first=found["rows"])
         if first and self.ghostie.cursor is not None and (at := names.find(self.ghostie.cursor)) >= 0:
@@ -177,7 +183,8 @@ class MemoriesPlace(Changing, Place):
         same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
         self._found = found
         self.preview.flow(
-            lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now()), top=not same
+            lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now(), low=self.low),
+            top=not same,
         )
 
     def _not_looked(self, error: GhostieError) -> None:
@@ -236,7 +243,7 @@ class MemoriesPlace(Changing, Place):
         self.find("")
 
     def do_trash(self) -> None:
-        self.find("" if self.query_words == "is:deleted" else "is:deleted")
+        self.find("" if self.query_words == TRASH else TRASH)
 
     def do_back(self) -> None:
         if self.typing:
@@ -270,7 +277,7 @@ class MemoriesPlace(Changing, Place):
             return bool(self.query_words)
         if action.name == "clear":
             return bool(self.query_words)
-        if action.name == "open":
+        if action.name in ("open", "mark", "range", "mark_all"):
             return self.rows.current is not None
         return super().can(action)
 
@@ -301,7 +308,7 @@ class MemoriesPlace(Changing, Place):
 
             self.ask("preferences.save_filter", kept, digit=digit, query=query)
 
-        self._line("the digit, 1 to 9, that is to show this filter", "", named)
+        self._line("Keep this filter", "", named, example="1 to 9", says=f"The digit that is to show: {query}")
 
     def _remembered(self, filters: Mapping[str, str]) -> None:
         self._saved = filters

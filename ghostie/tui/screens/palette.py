@@ -68,7 +68,15 @@ class PalettePlace(Place):
         action = self._actions[row["id"]]
         styled = self.ghostie.painted
         key = self.ghostie.settings.keymap.shown(action)
-        return [[(f"{key:<7} ", styled["name"]), (words.line(action.said, width - 8), None)]]
+        more = action.help if action.help.casefold() != action.words else ""
+        left = width - 8 - len(action.words)
+        return [
+            [
+                (f"{key:<7} ", styled["name"]),
+                (action.words, styled["strong"]),
+                (f"  {words.line(more, left - 2)}" if more and left > 8 else "", styled["dim"]),
+            ]
+        ]
 
     def on_rows_opened(self, message: Rows.Opened) -> None:
         self.do_run()

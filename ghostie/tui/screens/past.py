@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from rich.cells import cell_len
 from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
@@ -68,14 +69,14 @@ class PastPlace(Place):
         if self.narrow:
             return when.capitalize()
         shown = f" · {self.query_words}" if self.query_words else ""
-        return f"Vault {when} · {len(self.rows.names):,}{shown}"
+        return f"The vault {when} · {text.plural(len(self.rows.names), 'memory')}{shown}"
 
     def body(self) -> Iterable[Widget]:
         with Vertical():
             yield Banner()
             yield Rows(self._paint, empty="…", id="rows")
         page = Page(id="preview")
-        page.display = False
+        page.display, page.edge = False, True
         yield page
 
     @property
@@ -148,10 +149,13 @@ class PastPlace(Place):
             for sign, name in (("+", "added"), ("~", "changed"), ("x", "removed"))
             if counts[name]
         )
-        said = "THE PAST, to look at"
-        if self.size.width < 100:
-            since = since.replace(" added", "").replace(" changed", "").replace(" removed", "")
-        banner.tell(f"{said} · since then {since or 'nothing changed'}")
+        since = since or "nothing changed"
+        said = f"THE PAST, to look at · since then {since}"
+        if cell_len(said) > self.size.width - 2:
+            said = f"THE PAST · since then {since}"
+        if cell_len(said) > self.size.width - 2:
+            said = said.replace(" added", "").replace(" changed", "").replace(" removed", "")
+        banner.tell(said)
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
         self.fetch("past.rows", message, at=self.moment)
@@ -201,7 +205,8 @@ class PastPlace(Place):
             if said is not None and said.strip():
                 self.ask("past.moment", self.go, said=said)
 
-        self.open(LinePlace("As of when? 7d, 2025-06-28, 2025-06-28T14:30"), typed)
+        says = "7d is a week ago. A date, or a date and a time, is by your own clock."
+        self.open(LinePlace("As of when?", example="7d, 2025-06-28, 2025-06-28T14:30", says=says), typed)
 
     def do_now(self) -> None:
         self.go(None)
@@ -259,7 +264,9 @@ class PastPlace(Place):
                 self.query_words = said.strip()
                 self.load(top=True)
 
-        self.open(LinePlace("Which? cat: tag: device: kind:", self.query_words), typed)
+        says = "Conditions alone: words are for the search, which knows the present only. Nothing shows all."
+        place = LinePlace("Which are shown?", self.query_words, example="cat:house tag:nas device:phone", says=says)
+        self.open(place, typed)
 
     def do_open(self) -> None:
         row = self.rows.row(self.rows.current)
@@ -297,7 +304,7 @@ class ThenPlace(Place):
         self._found: Mapping[str, Any] | None = None
 
     def heading(self) -> str:
-        return f"As of {local(self.at)}, to look at"
+        return f"As of {local(self.at)}"
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -359,4 +366,5 @@ def _then_and_now(found: Mapping[str, Any], width: int, styled: Mapping[str, Any
         yield []
         head = "then (-) and now (+) "
         yield [(head, styled["strong"]), ("─" * max(width - len(head), 0), styled["dim"])]
-        yield from diffs.fields(found["changes"], width, styled=styled)
+        lines = list(diffs.fields(found["changes"], width, styled=styled))
+        yield from lines[:-1] if lines and not lines[-1] else lines

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
-from ghostie.tui.actions import PAGE
+from ghostie.tui.actions import PAGE, Action
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.sheets import Sheet
@@ -31,6 +31,9 @@ class QuestionPlace(Place):
 
     def shared(self) -> tuple[str, ...]:
         return (PAGE,)
+
+    def can(self, action: Action) -> bool:
+        return action.name not in ("sync", "stats", "undo", "redo")  # first the answer
 
     def resized(self) -> None:
         page = self.query_one(Page)

@@ -12,8 +12,7 @@ from ghostie.memory import local
 from ghostie.tui.actions import PAGE
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
-from ghostie.tui.sheets import Sheet
-from ghostie.tui.words import Piece
+from ghostie.tui.sheets import Sheet, beside
 
 SIDE: Final = 58  # columns of each half, where there is room for two
 AGES: Final = {
@@ -59,7 +58,7 @@ class StatsPlace(Place):
             left, right = Sheet(SIDE, self.ghostie.painted), Sheet(SIDE, self.ghostie.painted)
             self._counts(left, found)
             self._shares(right, found)
-            page.show(beside(left, right), "", top=False)
+            page.show(beside(left.lines, right.lines, SIDE), "", top=False)
         else:
             sheet = Sheet(width, self.ghostie.painted)
             self._counts(sheet, found)
@@ -77,9 +76,9 @@ class StatsPlace(Place):
             sheet.fact("removed", f"{found['removed']:,}, in the trash")
         if found["conflicts"]:
             sheet.fact("conflicts", f"! {found['conflicts']:,} to look at", "warn")
-        sheet.fact("size", f"{text.size(found['size'])} · {text.size(found['size_with_indexes'])} with what is derived")
+        sheet.fact("size", f"{text.size(found['size'])} · {text.size(found['size_with_indexes'])} with its indexes")
         store = self.ghostie.standing.get("store_size")
-        sheet.fact("on store", text.size(store) if store is not None else "not looked at yet; S looks")
+        sheet.fact("at store", text.size(store) if store is not None else "not looked at yet; S looks")
         self._over_time(sheet, found, "weeks", "week", 26)
         self._over_time(sheet, found, "months", "month", 24)
 
@@ -90,7 +89,7 @@ class StatsPlace(Place):
             sheet.title(f"by {each}")
             sheet.say(f"nothing in the last {len(counts)} {each}s", "dim")
             return
-        sheet.title(f"by {each}: {sum(counts):,} in the last {len(counts)}")
+        sheet.title(f"by {each}: {sum(counts):,} in the last {len(counts)} {each}s")
         stretch = 2 if sheet.width >= 2 * len(counts) else 1
         line = "".join(bar * stretch for bar in text.sparkline(counts))
         sheet.lines.append([(line, sheet.styled["name"])])
@@ -126,16 +125,3 @@ class StatsPlace(Place):
 
 
 STATES: Final = {"active": "kept", "inbox": "in the inbox", "archived": "archived"}
-
-
-def beside(left: Sheet, right: Sheet) -> list[list[Piece]]:
-    """Return the two sheets next to each other."""
-    from rich.cells import cell_len
-
-    lines: list[list[Piece]] = []
-    for at in range(max(len(left.lines), len(right.lines))):
-        here = left.lines[at] if at < len(left.lines) else []
-        there = right.lines[at] if at < len(right.lines) else []
-        gap = SIDE + 1 - sum(cell_len(said) for said, _ in here)
-        lines.append([*here, (" " * gap, None), *there])
-    return lines

@@ -14,7 +14,7 @@ STORE: Final = Question(
     "choice",
     choices=(
         Choice("none", "Nowhere for now", "the vault stays on this device"),
-        Choice("folder", "A folder", "a disk, a network drive, a folder that is synced"),
+        Choice("folder", "A folder", "a disk, a network drive, a synced folder"),
         Choice("s3", "An S3 bucket", "of any provider, or your own server"),
         Choice("gist", "Gists", "secret gists of a GitHub account"),
         Choice("code", "Join by a code", "another device has a vault already"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from textual.widget import Widget
 
 from ghostie import text
-from ghostie.errors import BadMemory, Brake, GhostieError
+from ghostie.errors import BadMemory, Brake, GhostieError, Unreachable
 from ghostie.memory import local, millis
 from ghostie.tui.actions import PAGE, Action
 from ghostie.tui.explain import ALARMS, NOTICES, explained
@@ -44,6 +44,7 @@ class SyncPlace(Working):
         self._outcome: list[tuple[str, str | None]] = []
         self._problem: tuple[str, str] | None = None
         self._tying = False  # whether the questions on a store were opened from here
+        self._away = False  # whether the problem is a store that does not answer: nothing there is to be repaired
 
     def body(self) -> Iterable[Widget]:
         yield Page()
@@ -154,12 +155,12 @@ class SyncPlace(Working):
         sheet.fact("store", f"{store['backend']} {store['place']}".strip())
         ahead = f"{text.plural(found['ahead'], 'version')} to send" if found["ahead"] else "nothing to send"
         waiting = f", {text.plural(found['waiting'], 'object')} half sent" if found["waiting"] else ""
-        sheet.fact("this side", ahead + waiting)
+        sheet.fact("here", ahead + waiting)
         if found["behind"] is not None:
             behind = (
                 f"{text.plural(found['behind'], 'version')} to take in" if found["behind"] else "nothing to take in"
             )
-            sheet.fact("the store", f"{behind} · {text.plural(found['objects'], 'object')}, {text.size(found['size'])}")
+            sheet.fact("there", f"{behind} · {text.plural(found['objects'], 'object')}, {text.size(found['size'])}")
         good = "none yet" if found["good"] is None else f"{text.ago(found['good'], now)} ago"
         sheet.fact("last sync", good)
         if found["failing"]:
@@ -192,6 +193,8 @@ class SyncPlace(Working):
             sheet.say(text.one_line(notice["sentence"]), "warn", sign="!")
             sheet.say(NOTICES[notice["kind"]].said(self._key), indent=2)
         if not incoming["versions"] and not found["ahead"]:
+            if found["alarms"]:
+                return
             sheet.gap()
             sheet.say("Nothing would move: this device and the store have the same.", "good")
             return
@@ -236,7 +239,7 @@ class SyncPlace(Working):
         if action.name == "setup":
             return True
         if action.name == "repair":
-            return bool(self._found.get("alarms") or self._problem)
+            return bool(self._found.get("alarms") or (self._problem and not self._away))
         if action.name == "automatic":
             return tied and self._automatic is not None
         return tied or action.name == "join"
@@ -254,6 +257,7 @@ class SyncPlace(Working):
             self.failed(error)
         else:
             self._problem = self._in_words(error)
+            self._away = isinstance(error, Unreachable)
 
     def do_run(self) -> None:
         self._move("syncing", pull=True, push=True)
@@ -289,6 +293,7 @@ class SyncPlace(Working):
             self.failed(error)
         else:
             self._problem = self._in_words(error)
+            self._away = isinstance(error, Unreachable)
         self._stale()
 
     def _in_words(self, error: GhostieError) -> tuple[str, str]:
@@ -337,6 +342,7 @@ class SyncPlace(Working):
 
     def _verified(self, done: Mapping[str, Any]) -> None:
         if done["problems"]:
+            self._away = False
             self._problem = (
                 f"{text.plural(len(done['problems']), 'problem')} found",
                 "\n".join(text.one_line(each) for each in done["problems"][:20]),

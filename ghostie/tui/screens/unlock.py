@@ -13,6 +13,9 @@ from ghostie.tui.actions import Action
 from ghostie.tui.fields import Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
+from ghostie.tui.sheets import Sheet
+
+LEAST = 12  # lines from which on there is room for more than the field
 
 
 class UnlockPlace(Place):
@@ -30,12 +33,22 @@ class UnlockPlace(Place):
             yield Page()
             yield Line(label="passphrase", password=True, id="passphrase")
 
+    def resized(self) -> None:
+        page = self.query_one(Page)
+        sheet = Sheet(self.size.width, self.ghostie.painted)
+        if self.size.height < LEAST:  # the field is what must be seen
+            sheet.say("Type the passphrase, then Enter.", "strong")
+        else:
+            sheet.say("The vault is locked.", "strong")
+            sheet.gap()
+            sheet.say(str(self.ghostie.layout.home), "dim")
+            sheet.gap()
+            sheet.say("Type the passphrase, then Enter. Esc leaves.")
+            sheet.gap()
+        page.styles.height = min(len(sheet.lines), max(self.size.height - 6, 1))
+        page.show(sheet.lines, "", top=False)
+
     def opened(self) -> None:
-        styled = self.ghostie.painted
-        head = [[("The vault is locked.", styled["strong"])], []]
-        self.query_one(Page).show(head, f"{self.ghostie.layout.home}\n\nType the passphrase, then Enter. Esc leaves.")
-        self.query_one(Page).styles.height = "auto"
-        self.query_one(Page).styles.max_height = 8
         self.set_focus(self.query_one(Input))
         if self._why:
             self.tell(self._why)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
+from textual.widgets import Label
 
 from ghostie import editor
 from ghostie.errors import GhostieError
@@ -36,15 +37,14 @@ class WritingPlace(Place):
     def body(self) -> Iterable[Widget]:
         content, category, tags = self._was
         with Vertical():
-            yield Line(
-                category, label="category", suggest=Begun(lambda: self._in_use.get("categories", ())), id="category"
-            )
-            yield Line(
-                tags,
-                label="tags, with spaces between",
-                suggest=Begun(lambda: self._in_use.get("tags", ()), words=True),
-                id="tags",
-            )
+            with Horizontal(classes="labelled"):
+                yield Label("category")
+                known = Begun(lambda: self._in_use.get("categories", ()))
+                yield Line(category, label="one, or none", suggest=known, id="category")
+            with Horizontal(classes="labelled"):
+                yield Label("tags")
+                known = Begun(lambda: self._in_use.get("tags", ()), words=True)
+                yield Line(tags, label="words, spaces between", suggest=known, id="tags")
             yield Area(content if len(content) <= IN_PLACE else "", id="content")
 
     def opened(self) -> None:
