@@ -211,7 +211,7 @@ SHOTS: Final[Mapping[str, Shot]] = {
     "detail": Shot(keys("detail", "j", "enter")),
     "edit": Shot(keys("form", "j", "e")),
     "new": Shot(keys("form", "n")),
-    "tag": Shot(keys("form", "j", "t")),
+    "tag": Shot(keys("line", "j", "t")),
     "inbox": Shot(keys("inbox", "i", sees="alike")),
     "inbox-end": Shot(skipped),
     "merge": Shot(keys("pick", "i", "M")),

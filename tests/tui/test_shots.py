@@ -76,6 +76,15 @@ def test_without_colours_it_is_painted_as_it_was(houses: Houses, monkeypatch: py
     held_against(houses, "memories", {SIZES[0]: GOLDEN / named("memories-no-color", SIZES[0])})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SHOTS if name not in HELD_AGAINST])
+def test_the_way_to_every_other_screen_leads_there(houses: Houses, name: str) -> None:
+    async def look(screen: Screen, size: Size) -> None:
+        assert any(line.strip() for line in screen.text().split("\n")[1:-1])
+
+    visit(houses, SHOTS[name], SIZES[:1], look)
+
+
 @pytest.mark.parametrize("name", COLOURED)
 def test_all_that_is_written_can_be_read_in_every_theme(houses: Houses, name: str) -> None:
     async def look(screen: Screen, size: Size) -> None:
