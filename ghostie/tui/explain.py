@@ -163,6 +163,7 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "A file of this vault does not open. Nothing of it was used.",
         "`ghostie doctor --fix` sets it aside, and {repair} brings back what the store has.",
     ),
+    "BadJson": Explained("What came is not what it should be. Nothing of it was taken in.", _AGAIN),
     "BadSegment": Explained(
         "It is not what its name says. Nothing of it was taken in.", "{verify} says what is there."
     ),

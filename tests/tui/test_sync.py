@@ -228,7 +228,11 @@ def test_devices_are_renamed_and_retired_and_their_names_are_only_painted(house:
         await screen.press("n")
         await screen.at("devices")
         await screen.press("x", "y")
-        await screen.sees("retired [bold]")
+        await screen.at("retired")
+        await screen.sees("Retired [bold]", "Retiring takes no key away", "`ghostie keys rotate`")
+        await screen.at_every_size("Retired [bold]")
+        await screen.press("escape")
+        await screen.at("devices")
         await screen.until(lambda: len(screen.place.pane("list").names) == 1)  # type: ignore[union-attr]
 
     house.run(story, size=(60, 30))

@@ -10,7 +10,9 @@ from textual.widget import Widget
 from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.tui import words
-from ghostie.tui.actions import LIST, Action
+from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.pages import Page
+from ghostie.tui.place import Place
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.screens.line import LinePlace
 from ghostie.tui.screens.question import QuestionPlace
@@ -121,16 +123,15 @@ class DevicesPlace(Working):
         question = QuestionPlace(
             f"Retire {name}?",
             "Do that for a device that is lost, sold or gone for good. What it sent stays, and goes out from here"
-            " anew; its own objects on the store are removed. It still has what it had, and the key: if it is lost,"
-            " change the store's credentials, then `ghostie keys passwd` and `ghostie keys rotate`.",
+            " anew; its own objects on the store are removed. It still has what it had, and the key: what to do about"
+            " that comes next.",
         )
         self.open(question, lambda said: self._retire(row["writer"], name) if said else None)
 
     def _retire(self, writer: str, name: str) -> None:
         def done(answer: Mapping[str, Any]) -> None:
-            self.opened()
             self.ghostie.changed()
-            self.tell(f"retired {name}: {text.plural(answer['adopted'], 'version')} went out from here anew")
+            self.open(RetiredPlace(name, answer["adopted"], answer["objects"]))
 
         self.start(f"retiring {name}", "sync.retire", done, writer=writer)
 
@@ -142,3 +143,52 @@ class DevicesPlace(Working):
         from ghostie.tui.screens.invite import InvitePlace
 
         self.open(InvitePlace())
+
+
+class RetiredPlace(Place):
+    """Says that a device is retired, and what that does not do: it still has the key."""
+
+    NAME = "retired"
+    TITLE_WORDS = "Retired"
+
+    def __init__(self, name: str, adopted: int, objects: int) -> None:
+        super().__init__()
+        self._device = name
+        self._adopted = adopted
+        self._objects = objects
+
+    def body(self) -> Iterable[Widget]:
+        yield Page()
+
+    def shared(self) -> tuple[str, ...]:
+        return (PAGE,)
+
+    def resized(self) -> None:
+        page = self.query_one(Page)
+        sheet = Sheet(min(page.size.width, 78), self.ghostie.painted)
+        sheet.say(f"Retired {self._device}.", "good")
+        went = text.plural(self._adopted, "version")
+        sheet.say(
+            f"{went} of it went out from here anew, and {text.plural(self._objects, 'object')} of it left the store."
+        )
+        sheet.gap()
+        sheet.say(
+            "Retiring takes no key away: it still opens what it has, and with the store's credentials what is there."
+        )
+        sheet.title("if it is in other hands")
+        keymap = self.ghostie.settings.keymap
+        setup = keymap.shown(keymap.get("sync.setup"))
+        for number, said in enumerate(
+            (
+                "Let the store's provider make new credentials, and withdraw the old ones.",
+                f"{setup} on the screen Sync gives the new ones to this device.",
+                "`ghostie keys passwd` sets another passphrase, for the old one may be known.",
+                "`ghostie keys rotate` opens a new key: what is written from then on, the lost device cannot read.",
+                f"Sync here. Then {setup} on each other device takes credentials, key and passphrase over.",
+            ),
+            1,
+        ):
+            sheet.say(said, sign=f"{number}.")
+        sheet.gap()
+        sheet.say("What it has read by now stays known to whoever has it.", "dim")
+        page.show(sheet.lines, "", top=False)
