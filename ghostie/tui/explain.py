@@ -37,8 +37,8 @@ class _Keys(dict[str, str]):
 ALARMS: Final[Mapping[str, Explained]] = {
     "rollback": Explained(
         "The store shows less than it once had. An old copy of it, or somebody with access, can do that.",
-        "Was the store restored from a copy, {repair} sends what this device knows of it again. If not, first look who"
-        " has access to it.",
+        "If the store was restored from a copy, {repair} sends what this device knows of it again. If not, first look"
+        " who has access to it.",
     ),
     "own-rollback": Explained(
         "The store lost what this device sent. It is all still here.",
@@ -94,8 +94,8 @@ _AGAIN: Final = "{run} tries again."
 ERRORS: Final[Mapping[str, Explained]] = {
     "Unreachable": Explained(
         "What is not yet sent stays here, and goes out with the next sync.",
-        "Look at the network, or whether the drive is there; {run} tries again. If the store is elsewhere now or gone,"
-        " {setup}.",
+        "Look at the network, or whether the drive is there; {run} tries again. If the store is elsewhere now, or gone,"
+        " {setup} sets up another.",
     ),
     "AuthFailed": Explained(
         "The key or token is wrong, has ended, or may do too little. Nothing is lost.",

@@ -25,7 +25,7 @@ HOW: Final = Question(
     "choice",
     choices=(
         Choice("make", "Make a new vault", "start here, on your first device"),
-        Choice("code", "Join by a code", "`ghostie sync invite` there shows one"),
+        Choice("code", "Join by a code", "from `ghostie sync invite` on another one"),
         Choice("store", "Join on a store", "you know where it is, and its credentials"),
     ),
 )
