@@ -10,6 +10,7 @@ import heapq
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -244,25 +245,24 @@ def _codes(lengths: Sequence[int]) -> list[int]:
     return codes
 
 
-def repack(archive: Path) -> None:
-    """Pack every file of a zip archive anew; names, order, times and modes stay."""
+def write(archive: Path, entries: Iterable[tuple[zipfile.ZipInfo, bytes]], *, quick: bool = False) -> None:
+    """Write a zip archive of *entries*: their names, times and modes, and what is in them. *quick*: by zlib."""
     body, directory = [], []
     offset = 0
-    with zipfile.ZipFile(archive) as held:
-        entries = [(info, held.read(info)) for info in held.infolist()]
     for info, content in entries:
-        packed = deflate(content)
+        packed = zlib.compress(content, 9, wbits=-15) if quick else deflate(content)
         name = info.filename.encode()
         year, month, day, hour, minute, second = info.date_time
         time, date = hour << 11 | minute << 5 | second // 2, year - 1980 << 9 | month << 5 | day
-        how = (20, 0x800, zipfile.ZIP_DEFLATED, time, date, info.CRC, len(packed), len(content), len(name), 0)
-        common = struct.pack("<5H3I2H", *how)
+        sizes = (zlib.crc32(content), len(packed), len(content), len(name), 0)
+        common = struct.pack("<5H3I2H", 20, 0x800, zipfile.ZIP_DEFLATED, time, date, *sizes)
         body += [b"PK\3\4", common, name, packed]
         directory += [b"PK\1\2\x14\3", common, struct.pack("<3H2I", 0, 0, 0, info.external_attr, offset), name]
         offset += 4 + len(common) + len(name) + len(packed)
     listed = b"".join(directory)
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(listed), offset, 0)
+    count = len(directory) // 4
     made = archive.with_name(f"{archive.name}.new")
-    made.write_bytes(b"".join([*body, listed, end]))
-    made.chmod(archive.stat().st_mode)
+    made.write_bytes(
+        b"".join([*body, listed, struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(listed), offset, 0)])
+    )
     os.replace(made, archive)

@@ -264,8 +264,9 @@ collect() {
     "$python" -I - "$1" "$version" >"$1/ghostie.txt" <<'EOF'
 import hashlib, pathlib, sys
 
-(wheel,) = pathlib.Path(sys.argv[1]).glob("ghostie-*.whl")
-print(f"ghostie=={sys.argv[2]} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
+for name in ("ghostie", "ghostie_simulator"):
+    (wheel,) = pathlib.Path(sys.argv[1]).glob(f"{name}-*.whl")
+    print(f"{name}=={sys.argv[2]} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
 EOF
     printf '%s\n' "$digest" >"$1/source"
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ghostie.vault.device import new_device
 from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
 from tests import tried
+from tests.cli.device import short_folder
 
 # everyday runs are the same every time; HYPOTHESIS_PROFILE=search looks further, and prints how to repeat what it finds
 settings.register_profile(
@@ -44,11 +44,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder with a short name, for sockets: the kernel takes 107 bytes of path."""
-    folder = tempfile.mkdtemp(prefix="gh-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
-    yield Path(folder)
+@pytest.fixture(name="short_folder")
+def a_short_folder() -> Iterator[Path]:
+    folder = short_folder()
+    yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -158,8 +158,12 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
 
 def _simulate(seed: int, out: Output) -> int:
     """Show one simulated history, step by step, and whether everything that sync promises held in it."""
-    from ghostie.simulator import simulate
+    from ghostie.errors import UsageError
 
+    try:
+        from ghostie.simulator import simulate
+    except ModuleNotFoundError:
+        raise UsageError("the simulator is not installed", "install.sh brings it; with pip it is in a clone") from None
     report = simulate(seed)
     if out.json:
         out.document(report.record())

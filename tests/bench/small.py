@@ -40,7 +40,7 @@ def sizes(folder: Path) -> None:
     _script(folder, ROOT, "--download", str(kit))
     wheels = {path.name.lower(): path.stat().st_size for path in kit.glob("*.whl")}
     pure = sum(size for name, size in wheels.items() if not name.startswith(("pynacl", "orjson", "cffi", "pycparser")))
-    ours = next(size for name, size in wheels.items() if name.startswith("ghostie"))
+    ours = next(size for name, size in wheels.items() if name.startswith("ghostie-"))
     _row("ghostie's wheel", ours / 1000, 400, "kB")
     _row("download without compiled packages", (pure - ours) / MB, 5)
     _row("download with them", (sum(wheels.values()) - ours) / MB, 40)

@@ -209,11 +209,17 @@ class Device:
         return {record["id"] for record in self.ok("list", "--json", "-n", "0").json()}
 
 
+def short_folder() -> Path:
+    """Make a folder with a short name, for sockets: the kernel takes 107 bytes of path."""
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="gh-", dir="/tmp" if len(usual) > 20 and os.access("/tmp", os.W_OK) else usual))
+
+
 class Scene:
     """Devices and a store in one short folder; what stood there when it was kept can be put back."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="gh-", dir="/tmp"))
+        self.folder = short_folder()
         self.store = self.folder / "store"
         self.devices: dict[str, Device] = {}
 

@@ -41,6 +41,7 @@ def test_a_kit_installs_offline_and_its_ghostie_lives_through_a_lost_python(plac
     said = place.install("--yes", script=script)
     assert "downloads   nothing" in said
     assert place.ghostie("--version") == f"ghostie {VERSION}\n"
+    assert "every promise held" in place.ghostie("doctor", "--simulate", "7")
     assert {path.name for path in place.home.iterdir()} == {".local"}, "nothing outside its folder and its command"
     before = place.tree()
     assert "is installed already" in place.install("--yes", script=script)
@@ -155,6 +156,7 @@ def test_packages_are_the_same_bytes_whenever_they_are_made(tmp_path: Path) -> N
         assert done.returncode == 0, done.stderr
         made.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert made[0] == made[1]
-    assert set(made[0]) == {f"ghostie-{VERSION}-py3-none-any.whl", f"ghostie-{VERSION}.tar.gz"}
+    wheels = {f"{name}-{VERSION}-py3-none-any.whl" for name in ("ghostie", "ghostie_simulator")}
+    assert set(made[0]) == {*wheels, f"ghostie-{VERSION}.tar.gz"}
     wheel = made[0][f"ghostie-{VERSION}-py3-none-any.whl"]
     assert len(wheel) <= MOST
