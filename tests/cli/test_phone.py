@@ -47,9 +47,10 @@ def test_a_sync_that_nobody_watches_tells_of_conflicts_and_of_nothing_else(pair:
     assert "secret" not in shown
 
 
-def test_a_phone_that_does_not_answer_is_no_failure_of_a_sync(pair: Scene, api: Api) -> None:
+@pytest.mark.parametrize("body", ["exit 1", "sleep 600 & wait"], ids=["it fails", "it hangs"])
+def test_a_phone_that_does_not_answer_is_no_failure_of_a_sync(body: str, pair: Scene, api: Api) -> None:
     laptop = pair.device("laptop")
-    api.script("termux-notification-remove", "exit 1")
+    api.script("termux-notification-remove", body)
     done = laptop("sync", "run", "--scheduled", env=api.environment(laptop), passphrase=PASSPHRASE, code=0)
     assert done.err == ""
     assert api.called() == ["termux-notification-remove ghostie"]

@@ -89,6 +89,34 @@ def test_what_cannot_be_meant_is_refused(place: Place, argv: list[str], said: st
     assert place.tree() == {}
 
 
+def test_it_goes_to_a_tag_of_the_clone_and_back_to_what_was_installed_before(place: Place, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / "ghostie").mkdir(parents=True)
+    shutil.copytree(ROOT / "lock", clone / "lock")
+    for name in ("pyproject.toml", "install.sh"):
+        shutil.copy(ROOT / name, clone)
+    for version in ("0.0.8", "0.0.9"):
+        (clone / "ghostie" / "version.py").write_text(f'__version__ = "{version}"\n')
+        git = ("git", "-C", clone, "-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+        for said in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", version), ("tag", f"v{version}")):
+            done = place.run([*git, *said])
+            assert done.returncode == 0, done.stderr
+    script = clone / "install.sh"
+    assert "ghostie 0.0.9 is installed." in place.install("--yes", script=script)
+    assert "ghostie 0.0.8 is installed." in place.install(
+        "--yes", "--version", "0.0.8", script=script, env={"DIGEST": "eight"}
+    )
+    # without tags: from what was kept
+    shutil.rmtree(clone / ".git")
+    (clone / "ghostie" / "version.py").write_text('__version__ = "0.1.0"\n')
+    back = place.install("--yes", "--version=0.0.9", script=script)
+    assert "downloads   nothing" in back
+    assert "ghostie 0.0.9 is installed." in back
+    assert "version 0.0.7 is not here" in place.refused("--yes", "--version", "0.0.7", script=script)
+    (place.root / "current").resolve().relative_to(place.root / "venvs")
+    assert (place.root / "current" / "kit" / "version").read_text() == "0.0.9\n"
+
+
 def test_a_command_that_is_somebody_elses_is_left_alone(place: Place) -> None:
     place.command.parent.mkdir(parents=True)
     place.command.write_text("mine")
