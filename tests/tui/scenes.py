@@ -171,7 +171,7 @@ async def moving(screen: Screen) -> None:
     await keys("sync", "S", sees="take in")(screen)
     await screen.until(lambda: not screen.app._long, "the first look")
     await screen.press("enter")
-    await screen.sees("/s")
+    await screen.sees("640 kB/s")
 
 
 async def unlock(screen: Screen) -> None:
