@@ -251,9 +251,7 @@ collect() {
         fail 'pip could not fetch what ghostie is built with' 'see what it said above; is the network there?'
     (
         cd -- "$checkout"
-        unset SOURCE_DATE_EPOCH GHOSTIE_QUICK_BUILD
-        # only what is carried elsewhere is worth the time of packing it as small as can be
-        if [ "$action" != download ]; then export GHOSTIE_QUICK_BUILD=yes; fi
+        unset SOURCE_DATE_EPOCH
         PYTHONPATH=$work/build PYTHONDONTWRITEBYTECODE=1 "$work/tools/bin/python" -P -m hatchling build -t wheel -d "$1"
     ) </dev/null >"$work/log" 2>&1 || {
         cat "$work/log" >&2
@@ -264,9 +262,8 @@ collect() {
     "$python" -I - "$1" "$version" >"$1/ghostie.txt" <<'EOF'
 import hashlib, pathlib, sys
 
-for name in ("ghostie", "ghostie_simulator"):
-    (wheel,) = pathlib.Path(sys.argv[1]).glob(f"{name}-*.whl")
-    print(f"{name}=={sys.argv[2]} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
+(wheel,) = pathlib.Path(sys.argv[1]).glob("ghostie-*.whl")
+print(f"ghostie=={sys.argv[2]} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
 EOF
     printf '%s\n' "$digest" >"$1/source"
 }

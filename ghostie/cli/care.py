@@ -158,12 +158,8 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
 
 def _simulate(seed: int, out: Output) -> int:
     """Show one simulated history, step by step, and whether everything that sync promises held in it."""
-    from ghostie.errors import UsageError
+    from ghostie.simulator import simulate
 
-    try:
-        from ghostie.simulator import simulate
-    except ModuleNotFoundError:
-        raise UsageError("the simulator is not installed", "install.sh brings it; with pip it is in a clone") from None
     report = simulate(seed)
     if out.json:
         out.document(report.record())

@@ -142,15 +142,7 @@ class Phone:
         target.mkdir()
         for name in ("ghostie", "docs", "lock"):
             shutil.copytree(ROOT / name, target / name, ignore=skip)
-        for name in (
-            "install.sh",
-            "pyproject.toml",
-            "hatch_build.py",
-            "deflate.py",
-            "README.md",
-            "LICENSE",
-            "CHANGELOG.md",
-        ):
+        for name in ("install.sh", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "CHANGELOG.md"):
             shutil.copy(ROOT / name, target / name)
         return f"{HOME}/ghostie"
 
