@@ -24,6 +24,15 @@ def test_the_passphrase_opens_the_vault_and_a_wrong_one_is_said(house: House) ->
     house.run(story, locked=True, size=(45, 30))
 
 
+def test_the_field_is_seen_at_every_size(house: House) -> None:
+    async def story(screen: Screen) -> None:
+        await screen.at("unlock")
+        await screen.type("four")
+        await screen.at_every_size("••••")
+
+    house.run(story, locked=True)
+
+
 def test_locking_drops_what_was_read_and_asks_again(house: House) -> None:
     house.add("a secret that was seen")
 

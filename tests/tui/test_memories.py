@@ -62,6 +62,32 @@ def test_search_shows_the_best_first_while_one_types(house: House) -> None:
     house.run(story)
 
 
+def test_what_was_found_is_seen_however_far_behind_it_stands(house: House) -> None:
+    house.add("the garden gate sticks in the wet, and the key turns only when it is lifted by the marmalade handle")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("the garden gate")
+        await screen.press("slash")
+        await screen.type("marmalade")
+        await screen.at_every_size("1 found", "marmalade handle")
+
+    house.run(story)
+
+
+def test_in_a_field_the_footer_tells_only_keys_that_work_there(house: House) -> None:
+    house.add("buy oat milk")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("buy oat milk", "q back", "e edit")
+        await screen.press("slash")
+        await screen.sees("esc back", "^p commands")
+        await screen.no_longer_sees("q back", "e edit")
+        await screen.press("escape")
+        await screen.sees("q back", "e edit")
+
+    house.run(story)
+
+
 def test_what_is_typed_ahead_goes_into_the_field_and_does_nothing_else(house: House) -> None:
     house.add("x-ray of the axle", "other")
 
