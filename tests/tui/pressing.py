@@ -15,6 +15,7 @@ from ghostie.tui.actions import ACTIONS, EVERYWHERE, LIST, PAGE, Action
 from ghostie.tui.place import Place
 from ghostie.tui.screens.asking import AskingPlace
 from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.storing import StoringPlace
 
 Press = tuple[str, str]  # a place's class, and an action's id
 
@@ -30,7 +31,7 @@ def places() -> list[type[Place]]:
         for _, each in inspect.getmembers(loaded, inspect.isclass):
             if each.__module__ == loaded.__name__ and issubclass(each, Place) and each.NAME != Place.NAME:
                 found.append(each)
-    return [each for each in found if each is not AskingPlace]
+    return [each for each in found if each not in (AskingPlace, StoringPlace)]
 
 
 def own(place: type[Place]) -> list[Action]:

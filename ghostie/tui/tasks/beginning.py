@@ -179,6 +179,7 @@ def tie(
     Credentials that are not given are those of before, if it is the same store. Raises as `try_out` and `set_up`.
     """
     from ghostie.backends.store import same_place
+    from ghostie.errors import Damaged
     from ghostie.sync.config import known_config
     from ghostie.sync.setup import set_up, try_out
     from ghostie.tui.tasks.sync import Watch
@@ -186,7 +187,8 @@ def tie(
     given = _meant(options)
     before = known_config(desk.layout)
     if before is not None and same_place(backend, given, before.backend, before.options):
-        credentials = before.credentials(desk.vault.keys) | credentials
+        with contextlib.suppress(Damaged):  # then all of them have to be given
+            credentials = before.credentials(desk.vault.keys) | credentials
     place = try_out(backend, given, credentials, Watch(desk))
     _begun(desk)
     done = set_up(desk.layout, place, _sources(own or passphrase, passphrase), device_name=device or None, again=again)
