@@ -141,7 +141,8 @@ need_shellcheck() {
 # Lets the tests work in memory where there is room: they bring every change to the disk, and wait for it.
 use_memory() {
     room=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
-    [ "${room:-0}" -ge 4000000 ] || return 0
+    free=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo 2>/dev/null)
+    if [ "${room:-0}" -lt 4000000 ] || [ "${free:-0}" -lt 8000000 ]; then return 0; fi
     folder=$(mktemp -d /dev/shm/gXXXXXX) || return 0
     trap 'rm -rf -- "$folder"' EXIT
     printf '#!/bin/sh\n' >"$folder/probe" && chmod 700 "$folder/probe" && "$folder/probe" 2>/dev/null || return 0
