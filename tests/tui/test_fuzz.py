@@ -94,6 +94,10 @@ async def settled(screen: Screen) -> None:
 
 async def unlock(screen: Screen) -> None:
     await screen.at("unlock")
+    # what was typed ahead may be a passphrase, too, which is being looked at
+    await screen.until(lambda: over(screen) or not (screen.place.asking or screen.place._held), "what was typed before")
+    if over(screen) or screen.place.NAME != "unlock":
+        return
     await screen.press("ctrl+a", "ctrl+k")
     await screen.type(PASSPHRASE)
     await screen.press("enter")
