@@ -63,10 +63,10 @@ class Screen:
 
     async def sees(self, *words: str) -> None:
         """Wait until all of *words* are on the screen."""
-        await self.until(lambda: all(each in self.text() for each in words), f"{words}")
+        await self.until(lambda: all(map(self.text().__contains__, words)), f"{words}")
 
     async def no_longer_sees(self, *words: str) -> None:
-        await self.until(lambda: not any(each in self.text() for each in words), f"the end of {words}")
+        await self.until(lambda: not any(map(self.text().__contains__, words)), f"the end of {words}")
 
     async def at(self, name: str) -> None:
         """Wait until the place *name* is on top and ready."""

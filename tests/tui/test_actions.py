@@ -18,7 +18,9 @@ from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Rows
 from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.palette import PalettePlace
 from ghostie.tui.settings import load_settings, read_settings
+from tests.tui.pressing import presses
 
 from .house import House, Screen
 
@@ -139,6 +141,7 @@ def test_settings_are_read_from_the_configuration_folder(
     assert load_settings(layout).mouse is False
 
 
+@presses(PalettePlace, "run")
 def test_help_and_palette_are_made_from_the_registry(house: House) -> None:
     house.add("one")
     settings = read_settings({"keys": {"memories.archive": "K"}, "colour": 1}, "screens.toml")

@@ -17,6 +17,7 @@ from ghostie.vault.formats import read_paths
 from ghostie.vault.vault import wall_clock
 from tests.tui.house import PASSPHRASE, House, Screen, show
 from tests.tui.meeting import Meeting
+from tests.tui.pressing import presses
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -44,6 +45,7 @@ async def make(screen: Screen) -> None:
     await screen.sees("Write these 24 words down")
 
 
+@presses(BeginningPlace, "next show")
 def test_a_vault_is_made_its_words_are_proved_and_there_is_something_to_play_with(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "home")
     (tmp_path / "store").mkdir()
@@ -78,7 +80,7 @@ def test_a_vault_is_made_its_words_are_proved_and_there_is_something_to_play_wit
         await screen.at("memories")
         await screen.sees("A restored backup")
 
-    show(layout, None, story, size=(60, 34), quick=False)  # it first loads what all places need
+    show(layout, None, story, size=(60, 34))
     vault = open_vault(layout.home, passphrase=PASSPHRASE)
     vault.refresh()
     assert len(vault.select()) == 10
@@ -86,6 +88,7 @@ def test_a_vault_is_made_its_words_are_proved_and_there_is_something_to_play_wit
     vault.close()
 
 
+@presses(BeginningPlace, "later")
 def test_who_leaves_in_the_middle_is_asked_the_rest_the_next_time(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "home")
 
@@ -159,7 +162,7 @@ def test_a_vault_is_joined_by_a_code_and_the_passphrase(house: House, tmp_path: 
         await screen.press("enter")
         await screen.sees("Took in 1 version")
 
-    show(layout, None, story, size=(60, 34), quick=False)  # it first loads what all places need
+    show(layout, None, story, size=(60, 34))
 
 
 @pytest.mark.parametrize(

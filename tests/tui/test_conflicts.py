@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ghostie.tui.screens.conflict import ConflictPlace
+from ghostie.tui.screens.conflicts import ConflictsPlace
+from ghostie.tui.screens.detail import DetailPlace
+from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.settling import SettlingPlace
 from tests.tui.house import House, Screen
+from tests.tui.pressing import presses
 from tests.vault.house import made
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07 \u202eback\u202c 漢字"
@@ -30,6 +35,9 @@ async def conflict(screen: Screen, *words: str) -> None:
     await screen.sees("mine", *words)
 
 
+@presses(MemoriesPlace, "conflicts")
+@presses(ConflictsPlace, "open")
+@presses(ConflictPlace, "accept")
 def test_a_conflict_is_settled_by_a_key_and_undone_by_another(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
 
@@ -59,6 +67,7 @@ def test_a_conflict_is_settled_by_a_key_and_undone_by_another(house: House) -> N
 BOTH = "top\nmine here\ntheirs there\nend\n"
 
 
+@presses(ConflictPlace, "pick_mine pick_theirs pick_both pick_base")
 def test_each_side_can_be_chosen_and_chosen_again(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS, {"tags": ["there"]}, tags=["t"])
     choices = {
@@ -86,6 +95,7 @@ def test_each_side_can_be_chosen_and_chosen_again(house: House) -> None:
     assert house.fresh().find(memory).row["tags"] == ["there"]
 
 
+@presses(ConflictPlace, "mine theirs both merged")
 def test_a_whole_memory_is_settled_at_once(house: House) -> None:
     house.conflict(BASE, MINE, THEIRS)
     choices = {"m": {MINE}, "t": {THEIRS}, "b": {MINE, THEIRS}, "a": {BOTH}}
@@ -102,6 +112,7 @@ def test_a_whole_memory_is_settled_at_once(house: House) -> None:
     house.run(story, quick=False)
 
 
+@presses(ConflictPlace, "next previous next_conflict")
 def test_every_field_in_dispute_is_chosen_for_itself(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS, {"category": "net"}, {"category": "home"}, category="old")
     other = house.conflict("one", "one, mine", "one, theirs")
@@ -130,6 +141,8 @@ def test_every_field_in_dispute_is_chosen_for_itself(house: House) -> None:
     assert said(house, other) == "one, mine"
 
 
+@presses(ConflictPlace, "edit")
+@presses(SettlingPlace, "accept")
 def test_the_content_is_written_by_hand(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
 
@@ -161,6 +174,7 @@ def test_the_content_is_written_by_hand(house: House) -> None:
     assert said(house, memory) == "by hand"
 
 
+@presses(ConflictPlace, "other")
 def test_a_third_side_is_seen_and_not_settled_away_unseen(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
 
@@ -205,6 +219,7 @@ def test_a_conflict_that_another_process_settles_is_said_to_be(house: House) -> 
     assert said(house, memory) == THEIRS
 
 
+@presses(DetailPlace, "conflicts")
 def test_a_memory_that_is_looked_at_shows_its_own_conflict(house: House) -> None:
     house.conflict(BASE, MINE, THEIRS)
 
@@ -220,6 +235,7 @@ def test_a_memory_that_is_looked_at_shows_its_own_conflict(house: House) -> None
     house.run(story, size=(45, 30))
 
 
+@presses(ConflictPlace, "whole")
 def test_long_text_on_which_all_agree_is_left_out_until_it_is_asked_for(house: House) -> None:
     many = [f"line {number}" for number in range(40)]
     house.conflict("\n".join([*many, "x"]), "\n".join([*many, "mine"]), "\n".join([*many, "theirs"]))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from ghostie.files import write_durably
+from ghostie.tui.screens.history import DifferencePlace, HistoryPlace, VersionPlace
+from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.past import PastPlace, ThenPlace
 from tests.tui.house import SIZES, House, Screen
+from tests.tui.pressing import presses
 from tests.vault.house import START
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07 \u202eback\u202c 漢字"
@@ -42,6 +46,9 @@ async def past(screen: Screen, *words: str) -> None:
 # -- one memory ------------------------------------------------------------------------------------------------------
 
 
+@presses(MemoriesPlace, "history")
+@presses(HistoryPlace, "open")
+@presses(DifferencePlace, "restore")
 def test_versions_are_listed_held_against_each_other_and_brought_back(house: House) -> None:
     memory = edited(house, "one line", "two lines", "three lines")
 
@@ -65,6 +72,8 @@ def test_versions_are_listed_held_against_each_other_and_brought_back(house: Hou
     assert content(house, memory) == "two lines"
 
 
+@presses(HistoryPlace, "mark whole next_pane")
+@presses(VersionPlace, "restore")
 def test_any_two_versions_are_held_against_each_other(house: House) -> None:
     edited(house, "alpha stays", "beta stays", "gamma stays", "delta stays")
 
@@ -99,6 +108,7 @@ def test_all_that_changed_is_shown_field_by_field(house: House) -> None:
     house.run(story)
 
 
+@presses(HistoryPlace, "restore")
 def test_a_removed_memory_and_one_in_conflict_have_a_history_too(house: House) -> None:
     house.conflict("top", "mine", "theirs")
     (gone,) = house.add("to be removed")
@@ -168,6 +178,8 @@ def test_a_disk_that_is_full_is_said(house: House) -> None:
     assert content(house, memory) == "one"
 
 
+@presses(DifferencePlace, "whole")
+@presses(PastPlace, "open")
 def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(house: House) -> None:
     edited(house, HOSTILE + " " + "word " * 200_000, HOSTILE + " " + "other " * 170_000, tags=["a b", "[u]c"])
 
@@ -196,6 +208,8 @@ def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(hous
 # -- the whole vault -------------------------------------------------------------------------------------------------
 
 
+@presses(MemoriesPlace, "past")
+@presses(PastPlace, "change_back change_on restore now")
 def test_the_vault_is_seen_as_it_was_change_by_change(house: House) -> None:
     house.add("the first")
     house.clock.now += DAY
@@ -226,6 +240,7 @@ def test_the_vault_is_seen_as_it_was_change_by_change(house: House) -> None:
     assert content(house, memory) == "the second"
 
 
+@presses(PastPlace, "moment day_back day_on")
 def test_a_moment_is_typed(house: House) -> None:
     house.add("long ago")
     house.clock.now = START + 400 * DAY
@@ -272,6 +287,8 @@ def test_nothing_can_be_changed_in_the_past(house: House) -> None:
     assert len(house.fresh().find(memory).versions) == 2
 
 
+@presses(PastPlace, "filter")
+@presses(ThenPlace, "restore history")
 def test_what_was_removed_since_is_brought_back(house: House) -> None:
     gone, _ = house.add("still there then", "another", category="odd")
     house.clock.now += DAY

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ghostie.tui.screens.inbox import InboxPlace
+from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.pick import PickPlace
 from tests.tui.house import House, Screen
+from tests.tui.pressing import presses
 
 ROUTER = "the router in the hall is at 10.0.0.1 and answers on port 8443 only"
 LIKE_IT = "the router in the hall is at 10.0.0.1 and answers on port 8443 only, from inside"
@@ -33,6 +36,8 @@ async def enter(screen: Screen, *words: str) -> InboxPlace:
     return inbox(screen)
 
 
+@presses(MemoriesPlace, "inbox")
+@presses(InboxPlace, "keep archive forget")
 def test_the_inbox_is_gone_through_at_every_size(house: House) -> None:
     house.add("first", "second", "third", status="inbox")
     house.add("kept long ago")
@@ -81,6 +86,7 @@ def test_undo_goes_back_to_the_memory(house: House) -> None:
     assert statuses(house) == {"first": "inbox", "second": "inbox", "third": "active"}
 
 
+@presses(InboxPlace, "skip previous again")
 def test_what_was_skipped_stays_and_can_be_gone_through_again(house: House) -> None:
     house.add("first", "second", "third", status="inbox")
 
@@ -105,6 +111,7 @@ def test_what_was_skipped_stays_and_can_be_gone_through_again(house: House) -> N
     assert statuses(house) == {"first": "inbox", "second": "active", "third": "inbox"}
 
 
+@presses(InboxPlace, "merge")
 def test_what_is_like_it_is_shown_and_it_is_merged_into_that(house: House) -> None:
     house.add(ROUTER, "nothing like it", tags=["net"])
     house.add(LIKE_IT, status="inbox", tags=["door"])
@@ -132,6 +139,7 @@ def test_what_is_like_it_is_shown_and_it_is_merged_into_that(house: House) -> No
     assert merged.row["tags"] == ["door", "net"]
 
 
+@presses(InboxPlace, "other other_side")
 def test_of_several_that_are_like_it_each_can_be_seen(house: House) -> None:
     house.add(ROUTER, LIKE_IT.upper())
     house.add(LIKE_IT, status="inbox")
@@ -149,6 +157,8 @@ def test_of_several_that_are_like_it_each_can_be_seen(house: House) -> None:
     house.run(story)
 
 
+@presses(InboxPlace, "merge_other")
+@presses(PickPlace, "take down up")
 def test_a_memory_to_merge_into_can_be_looked_for(house: House) -> None:
     house.add("all about birds", "all about fish")
     house.add("herons are birds", status="inbox")
@@ -174,6 +184,7 @@ def test_a_memory_to_merge_into_can_be_looked_for(house: House) -> None:
     assert statuses(house) == {"all about birds": "active", "all about fish": "active", "herons are birds": "inbox"}
 
 
+@presses(InboxPlace, "category tag")
 def test_category_and_tags_are_given_on_the_way(house: House) -> None:
     (memory,) = house.add("first", status="inbox")
 
@@ -212,6 +223,7 @@ def test_another_process_brings_more_and_takes_some_away(house: House) -> None:
     house.run(story)
 
 
+@presses(InboxPlace, "conflicts")
 def test_what_is_in_conflict_is_not_in_the_way(house: House) -> None:
     house.conflict("top", "mine", "theirs", status="inbox")
     house.add("first", status="inbox")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ghostie.tui import app
+from ghostie.tui.screens.unlock import UnlockPlace
 from ghostie.tui.settings import Settings
 from tests.tui.house import PASSPHRASE, House, Screen
+from tests.tui.pressing import presses
 
 
+@presses(UnlockPlace, "open")
 def test_the_passphrase_opens_the_vault_and_a_wrong_one_is_said(house: House) -> None:
     house.add("behind the lock")
 

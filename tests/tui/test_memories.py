@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from ghostie.tui.rows import Rows
+from ghostie.tui.screens.filtering import FilterPlace
+from ghostie.tui.screens.line import LinePlace
+from ghostie.tui.screens.memories import MemoriesPlace
 from tests.tui.house import SIZES, House, Screen
+from tests.tui.pressing import presses
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -47,6 +51,7 @@ def test_the_cursor_goes_where_keys_send_it(house: House) -> None:
     house.run(story, size=(45, 30))
 
 
+@presses(MemoriesPlace, "search")
 def test_search_shows_the_best_first_while_one_types(house: House) -> None:
     house.add("the router is at 10.0.0.1", "buy oat milk", "oats are routed by the router's brother")
 
@@ -102,6 +107,7 @@ def test_what_is_typed_ahead_goes_into_the_field_and_does_nothing_else(house: Ho
     assert all(entry.row.get("status", "active") == "active" for entry in house.fresh().select())
 
 
+@presses(MemoriesPlace, "forget")
 def test_a_memory_is_forgotten_and_taken_back(house: House) -> None:
     house.add("first", "second")
 
@@ -117,6 +123,7 @@ def test_a_memory_is_forgotten_and_taken_back(house: House) -> None:
     assert house.contents() == {"first", "second"}
 
 
+@presses(MemoriesPlace, "archive")
 def test_marked_memories_are_archived_together(house: House) -> None:
     house.add("first", "second", "third")
 
@@ -148,6 +155,7 @@ def test_another_process_changes_the_vault_and_the_cursor_stays_on_its_memory(ho
     house.run(story, size=(80, 24))
 
 
+@presses(MemoriesPlace, "trash restore")
 def test_the_trash_gives_back(house: House) -> None:
     (memory,) = house.add("thrown away")
     house.vault.remove([memory])
@@ -163,6 +171,9 @@ def test_the_trash_gives_back(house: House) -> None:
     assert house.contents() == {"thrown away"}
 
 
+@presses(MemoriesPlace, "filter save clear")
+@presses(FilterPlace, "toggle show")
+@presses(LinePlace, "take")
 def test_a_filter_is_put_together_and_kept_under_a_digit(house: House) -> None:
     house.add("the router", category="network", tags=["lan"])
     house.add("the heating", category="home")

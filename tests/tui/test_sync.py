@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from ghostie.sync.config import Config
+from ghostie.tui.screens.devices import DevicesPlace
+from ghostie.tui.screens.invite import InvitePlace
+from ghostie.tui.screens.question import QuestionPlace
+from ghostie.tui.screens.sync import SyncPlace
 from tests.schedulers import stand_in
 from tests.tui.house import MASTER, PASSPHRASE, SIZES, House, Screen
 from tests.tui.meeting import Meeting
+from tests.tui.pressing import presses
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +31,7 @@ def meeting(house: House) -> Meeting:
     return Meeting(house)
 
 
+@presses(SyncPlace, "setup")
 def test_without_a_store_the_screen_says_what_one_is_and_leads_to_it(house: House) -> None:
     async def story(screen: Screen) -> None:
         await screen.press("S")
@@ -40,6 +46,7 @@ def test_without_a_store_the_screen_says_what_one_is_and_leads_to_it(house: Hous
     house.run(story, size=(45, 30))
 
 
+@presses(SyncPlace, "run look")
 def test_what_would_move_is_said_before_it_moves(house: House, meeting: Meeting) -> None:
     kept, gone, both = house.add("to be changed", "to be removed", "to be edited on both sides")
     meeting.sync(house.vault)
@@ -91,6 +98,7 @@ def test_at_every_size_it_says_where_this_device_stands(house: House, meeting: M
     house.run(story, size=(0, 0))
 
 
+@presses(QuestionPlace, "yes no")
 def test_a_sync_that_would_remove_much_asks_in_words_first(house: House, meeting: Meeting) -> None:
     ids = house.add(*(f"memory {number}" for number in range(30)))
     meeting.sync(house.vault)
@@ -154,6 +162,7 @@ def test_a_vault_that_cannot_be_written_is_said_and_the_sync_is_done_later(house
     house.run(story)
 
 
+@presses(SyncPlace, "stop")
 def test_a_store_that_never_answers_is_left_by_a_key(house: House) -> None:
     house.add("stays here")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -178,6 +187,7 @@ def test_a_store_that_never_answers_is_left_by_a_key(house: House) -> None:
         house.run(story, size=(45, 30))
 
 
+@presses(SyncPlace, "repair verify")
 def test_an_alarm_is_explained_and_repaired_after_a_yes(house: House, meeting: Meeting) -> None:
     meeting.phone.add("one")
     meeting.sync(meeting.phone)
@@ -204,6 +214,8 @@ def test_an_alarm_is_explained_and_repaired_after_a_yes(house: House, meeting: M
     house.run(story, size=(80, 50))
 
 
+@presses(SyncPlace, "devices")
+@presses(DevicesPlace, "rename retire")
 def test_devices_are_renamed_and_retired_and_their_names_are_only_painted(house: House, meeting: Meeting) -> None:
     meeting.rename_phone("[bold]pho\u202ene[/] \u2066x")
     meeting.phone.add("from the phone")
@@ -239,6 +251,7 @@ def test_devices_are_renamed_and_retired_and_their_names_are_only_painted(house:
     assert "from the phone" in house.contents()
 
 
+@presses(SyncPlace, "automatic")
 def test_automatic_sync_is_switched_on_and_off(house: House, meeting: Meeting, tools: Path) -> None:
     async def story(screen: Screen) -> None:
         await screen.press("S")
@@ -260,6 +273,8 @@ def test_automatic_sync_is_switched_on_and_off(house: House, meeting: Meeting, t
     assert not (tools / "crontab.kept").exists()
 
 
+@presses(SyncPlace, "invite")
+@presses(InvitePlace, "next")
 def test_an_invitation_is_a_picture_where_it_fits_and_always_a_code(house: House, meeting: Meeting) -> None:
     async def story(screen: Screen) -> None:
         await screen.press("S")

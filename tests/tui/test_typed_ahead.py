@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from ghostie.paths import Layout
+from ghostie.tui.screens.memories import MemoriesPlace
 from ghostie.vault import open_vault
 from tests.tui.house import PASSPHRASE, House, Screen, show
+from tests.tui.pressing import presses
 from tests.vault.house import START
 
 SAVE = "\x13"  # ctrl+s
 LATER = "\x0c"  # ctrl+l
 
 
+@presses(MemoriesPlace, "show")
 def test_the_key_after_a_search_is_for_the_first_that_is_found(house: House) -> None:
     house.add("all about birds", "a word about fish", "the newest")
 

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.writing import WritingPlace
 from tests.tui.house import House, Screen
+from tests.tui.pressing import presses
 
 
+@presses(MemoriesPlace, "new")
+@presses(WritingPlace, "accept next previous")
 def test_a_new_memory_is_written(house: House) -> None:
     async def story(screen: Screen) -> None:
         await screen.sees("no memories yet")
@@ -33,6 +38,7 @@ def test_a_new_memory_is_written(house: House) -> None:
     )
 
 
+@presses(MemoriesPlace, "edit")
 def test_a_memory_is_edited_on_the_version_that_was_looked_at(house: House) -> None:
     (memory,) = house.add("one\ntwo\nthree")
 
@@ -81,6 +87,7 @@ def test_what_was_written_is_saved_when_the_vault_locks_itself(house: House) -> 
     assert house.contents() == {"more than half"}
 
 
+@presses(MemoriesPlace, "category")
 def test_a_category_is_completed_from_those_in_use(house: House) -> None:
     house.add("one", category="network")
     house.add("two")
@@ -99,6 +106,7 @@ def test_a_category_is_completed_from_those_in_use(house: House) -> None:
     assert {entry.row.get("category") for entry in house.fresh().select()} == {"network"}
 
 
+@presses(MemoriesPlace, "tag")
 def test_tags_are_added_and_taken_off(house: House) -> None:
     house.add("one", tags=["old", "stays"])
 
@@ -132,6 +140,7 @@ def test_text_that_would_steer_the_terminal_is_shown_and_kept_as_it_is(house: Ho
     assert house.contents() == {"x" + hostile}
 
 
+@presses(MemoriesPlace, "open")
 def test_a_megabyte_on_one_line_opens_and_scrolls(house: House) -> None:
     house.add("long " * 209_000, "漢" * 300_000)
 
@@ -163,6 +172,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return script
 
 
+@presses(MemoriesPlace, "editor")
 def test_the_editor_gets_a_private_file_that_is_gone_afterwards(
     house: House, editor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
