@@ -38,6 +38,11 @@ class Locked(GhostieError):
     hint = "unlock it with the passphrase"
 
 
+class VaultAway(GhostieError):
+    message = "the vault is not there: {home}"
+    hint = "it is as it was when its folder is back: is a disk or a share to be mounted again?"
+
+
 class Desk:
     """What a task works at: the vault, and a way to say how far it is."""
 
@@ -58,13 +63,15 @@ class Desk:
 
     @property
     def vault(self) -> Vault:
-        """The vault, its index as it happens to be. Raises Locked."""
+        """The vault, its index as it happens to be. Raises Locked or VaultAway."""
         if self._vault is None:
             raise Locked()
+        if not self.layout.master_key.exists():
+            raise VaultAway(home=self.layout.home)  # and no empty vault instead
         return self._vault
 
     def fresh(self) -> Vault:
-        """Return the vault, its index as the files are now. Raises Locked, or as `Vault.refresh`."""
+        """Return the vault, its index as the files are now. Raises Locked, VaultAway, or as `Vault.refresh`."""
         vault = self.vault
         if not self._loaded or vault.index.seen() != vault.index.on_disk():
             gc.disable()  # as in every command: looking for garbage among new rows finds none and costs much

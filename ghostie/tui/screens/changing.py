@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from ghostie import text
+from ghostie.errors import GhostieError
 from ghostie.tui.actions import Action
+from ghostie.tui.keeper import Failed
 from ghostie.tui.rows import Row
 from ghostie.tui.screens.ways import Ways
 
@@ -46,10 +48,12 @@ class Changing(Ways):
             return any(row["status"] != "archived" for row in rows)
         return True
 
-    def _change(self, task: str, did: str, ids: list[str] | None = None, **given: Any) -> None:
+    def _change(
+        self, task: str, did: str, ids: list[str] | None = None, failed: Failed | None = None, **given: Any
+    ) -> None:
         ids = self.chosen() if ids is None else ids
         if ids:
-            self.ask(task, lambda rows: self.done(_said(did, rows)), ids=ids, **given)
+            self.ask(task, lambda rows: self.done(_said(did, rows)), failed=failed, ids=ids, **given)
 
     def do_keep(self) -> None:
         self._change("memories.set_status", "kept", status="active")
@@ -72,10 +76,12 @@ class Changing(Ways):
     def do_edit(self) -> None:
         self._with_one(self._write)
 
-    def _write(self, found: Mapping[str, Any] | None) -> None:
+    def _write(
+        self, found: Mapping[str, Any] | None, content: str | None = None, wrong: GhostieError | None = None
+    ) -> None:
         from ghostie.tui.screens.writing import WritingPlace
 
-        self.open(WritingPlace(found), lambda said: self.done(said) if said else None)
+        self.open(WritingPlace(found, content, wrong), lambda said: self.done(said) if said else None)
 
     def do_editor(self) -> None:
         self._with_one(self._in_editor)
@@ -85,7 +91,15 @@ class Changing(Ways):
 
         if (changes := in_editor(self, found)) is not None:
             memory_id = found["row"]["id"]
-            self.ask("memories.edit", self._edited_there, id=memory_id, changes=changes, base=found["hash"])
+            # what was written and cannot be saved is not lost: it stands in the form
+            self.ask(
+                "memories.edit",
+                self._edited_there,
+                failed=lambda error: self._write(found, changes["content"], error),
+                id=memory_id,
+                changes=changes,
+                base=found["hash"],
+            )
 
     def _edited_there(self, _: Any) -> None:
         self.done("saved · u takes it back")
@@ -93,33 +107,36 @@ class Changing(Ways):
     def do_category(self) -> None:
         rows = self.chosen_rows()
         now = rows[0]["category"] if rows and len({row["category"] for row in rows}) == 1 else ""
-        change = partial(self._change, "memories.set_category", "categorised")
+        change = partial(self._change, "memories.set_category", "categorised", self.chosen())
         self._line(
             "Category",
             now,
-            lambda said: change(category=said.strip()),
+            lambda said, failed: change(failed, category=said.strip()),
             example="house",
             says="One for each memory; nothing takes it off.",
             suggest="categories",
         )
 
     def do_tag(self) -> None:
-        def tag(said: str) -> None:
+        ids = self.chosen()
+
+        def tag(said: str, failed: Failed) -> None:
             asked = said.replace("#", " ").split()
             add = [word.removeprefix("+") for word in asked if not word.startswith("-")]
             remove = [word[1:] for word in asked if word.startswith("-") and len(word) > 1]
             if add or remove:
-                self._change("memories.tag", "tagged", add=add, remove=remove)
+                self._change("memories.tag", "tagged", ids, failed, add=add, remove=remove)
 
         says = "Words are added as tags; one with a minus before it is taken off."
         self._line("Tags", "", tag, example="garage power -old", says=says, suggest="tags", words=True)
 
-    def _line(self, what: str, value: str, then: Callable[[str], None], **more: Any) -> None:
+    def _line(self, what: str, value: str, then: Callable[[str, Failed], None], **more: Any) -> None:
+        """Ask for a line. *then* gets it, and what to do where it cannot be saved: it is asked for again, as typed."""
         from ghostie.tui.screens.line import LinePlace
 
         def typed(said: str | None) -> None:
             if said is not None:
-                then(said)
+                then(said, lambda error: self._line(what, said, then, **{**more, "wrong": error}))
 
         self.open(LinePlace(what, value, **more), typed)
 

@@ -41,6 +41,7 @@ class ConflictPlace(Place):
         self._other = 0
         self._picks: dict[str, dict[str, Any]] = {}
         self._whole = False
+        self._draft: str | None = None  # what was written in the editor and cannot be taken as it is
 
     def heading(self) -> str:
         at = "Conflict"
@@ -367,7 +368,9 @@ class ConflictPlace(Place):
     def _begun(self, then: Callable[[str], None]) -> None:
         """Get what the editor begins with: both sides between markers, or what was written before."""
         pick = self._picks.get("content", {})
-        if "said" in pick:
+        if self._draft is not None:
+            then(self._draft)
+        elif "said" in pick:
             then(pick["said"])
         else:
             self.ask("conflicts.marked", then, id=self.memory_id)
@@ -381,9 +384,14 @@ class ConflictPlace(Place):
         from ghostie.tui.screens.writing import in_editor
 
         if (changes := in_editor(self, {"record": {"content": content}})) is not None:
-            self.ask("conflicts.check", self._said, content=changes["content"])
+            self._draft = changes["content"]
+            self.ask("conflicts.check", self._said, failed=self._not_said, content=self._draft)
+
+    def _not_said(self, error: GhostieError) -> None:
+        self.tell(f"{error} · E goes on with what you wrote", bad=True)
 
     def _said(self, content: str) -> None:
+        self._draft = None
         self._field = next(at for at, field in enumerate(self._fields) if field["name"] == "content")
         self._pick({"said": content})
 

@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ghostie.errors import GhostieError
 from ghostie.tui.fields import Begun, Line
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
@@ -30,6 +31,7 @@ class LinePlace(Place):
         says: str = "",
         suggest: str | None = None,
         words: bool = False,
+        wrong: GhostieError | None = None,
     ) -> None:
         super().__init__()
         self._example = example
@@ -37,6 +39,7 @@ class LinePlace(Place):
         self._what = what
         self._value = value
         self._of = suggest
+        self._wrong = wrong  # why it is asked for once more
         self._in_use: Mapping[str, Sequence[str]] = {}
         self._suggest = Begun(lambda: self._in_use.get(suggest or "", ()), words=words) if suggest else None
 
@@ -54,6 +57,8 @@ class LinePlace(Place):
         self.set_focus(self.query_one(Input))
         if self._of is not None:
             self.ask("memories.in_use", self._known)
+        if self._wrong is not None:
+            self.failed(self._wrong)
 
     def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
         self._in_use = in_use

@@ -15,6 +15,7 @@ from ghostie.errors import GhostieError
 from ghostie.tui import facts, words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.fields import Line
+from ghostie.tui.keeper import Failed
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
@@ -299,14 +300,14 @@ class MemoriesPlace(Changing, Place):
     def do_save(self) -> None:
         query = self.query_words
 
-        def named(said: str) -> None:
+        def named(said: str, failed: Failed) -> None:
             digit = said.strip()
 
             def kept(filters: Mapping[str, str]) -> None:
                 self._remembered(filters)
                 self.tell(f"{digit} now shows {filters[digit]}")
 
-            self.ask("preferences.save_filter", kept, digit=digit, query=query)
+            self.ask("preferences.save_filter", kept, failed=failed, digit=digit, query=query)
 
         self._line("Keep this filter", "", named, example="1 to 9", says=f"The digit that is to show: {query}")
 

@@ -17,15 +17,22 @@ from ghostie.tui.place import Place
 
 
 class WritingPlace(Place):
-    """A form on one memory, or on a new one; dismissed with the words that say what was done, or with None."""
+    """A form on one memory, or on a new one; dismissed with the words that say what was done, or with None.
+
+    *content* was written elsewhere and not saved, for what was *wrong*.
+    """
 
     NAME = "form"
 
-    def __init__(self, found: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, found: Mapping[str, Any] | None = None, content: str | None = None, wrong: GhostieError | None = None
+    ) -> None:
         super().__init__()
         self._found = found
         record = found["record"] if found is not None else {"content": "", "category": None, "tags": []}
         self._was = (record["content"], record["category"] or "", " ".join(record["tags"]))
+        self._text: str = content if content is not None else self._was[0]
+        self._wrong = wrong
         self._spaced = any(" " in tag for tag in record["tags"])
         self._in_use: Mapping[str, Sequence[str]] = {}
         self._warned = False
@@ -35,7 +42,7 @@ class WritingPlace(Place):
         return "Edit" if self._found is not None else "New memory"
 
     def body(self) -> Iterable[Widget]:
-        content, category, tags = self._was
+        _, category, tags = self._was
         with Vertical():
             with Horizontal(classes="labelled"):
                 yield Label("category")
@@ -45,7 +52,7 @@ class WritingPlace(Place):
                 yield Label("tags")
                 known = Begun(lambda: self._in_use.get("tags", ()), words=True)
                 yield Line(tags, label="words, spaces between", suggest=known, id="tags")
-            yield Area(content if len(content) <= IN_PLACE else "", id="content")
+            yield Area("" if self._large else self._text, id="content")
 
     def opened(self) -> None:
         self.ask("memories.in_use", self._known)
@@ -56,16 +63,18 @@ class WritingPlace(Place):
             self.tell("this text is too long to edit here: E in the list opens it in your editor")
         else:
             self.set_focus(content)
+        if self._wrong is not None:
+            self.failed(self._wrong)
 
     def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
         self._in_use = in_use
 
     @property
     def _large(self) -> bool:
-        return len(self._was[0]) > IN_PLACE
+        return len(self._text) > IN_PLACE
 
     def _now(self) -> tuple[str, str, str]:
-        content = self._was[0] if self._large else self.query_one("#content", Area).text
+        content = self._text if self._large else self.query_one("#content", Area).text
         return content, self.query_one("#category", Line).value.strip(), self.query_one("#tags", Line).value.strip()
 
     def _changes(self) -> dict[str, Any]:
