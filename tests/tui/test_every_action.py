@@ -48,6 +48,7 @@ LONG = "\n".join(f"line {number}" for number in range(60))
 TAKEN_BACK = "given and taken back"
 
 ALL = " ".join(action.id for action in ACTIONS if action.where == "everywhere")
+ASIDE = ("undo", "redo", "sync", "stats")  # what leads away from a question
 FIELD = "everywhere.back everywhere.palette everywhere.quit"
 ROWS = "list.down list.up list.page_down list.page_up list.first list.last"
 MARKS = "list.mark list.range list.mark_all"
@@ -81,7 +82,7 @@ ROOMS: dict[type[Place], Room] = {
     ConflictPlace: Room(ConflictsPlace, ("enter",), "mine", f"{ALL} {TEXT} page.back"),
     SettlingPlace: Room(ConflictPlace, ("e",), "<<<<<<<", FIELD),
     PickPlace: Room(InboxPlace, ("M",), "theirs", but(FIELD, "palette")),
-    LinePlace: Room(MemoriesPlace, ("c",), "category", FIELD),
+    LinePlace: Room(MemoriesPlace, ("c",), "Category", FIELD),
     WritingPlace: Room(MemoriesPlace, ("n",), "New memory", FIELD),
     FilterPlace: Room(MemoriesPlace, ("F",), "status:inbox", FIELD),
     PalettePlace: Room(MemoriesPlace, ("colon",), "search", but(FIELD, "palette")),
@@ -94,12 +95,12 @@ ROOMS: dict[type[Place], Room] = {
     StatsPlace: Room(MemoriesPlace, ("N",), "memories ", f"{ALL} {TEXT} page.back"),
     SyncPlace: Room(MemoriesPlace, ("S",), "nothing to take in", f"{but(ALL, 'refresh', 'sync')} {TEXT} page.back"),
     DevicesPlace: Room(SyncPlace, ("d",), "phone", f"{ALL} {ROWS}"),
-    QuestionPlace: Room(DevicesPlace, ("end", "x"), "Retire phone?", f"{ALL} {TEXT} page.back"),
-    InvitePlace: Room(SyncPlace, ("i",), "How long", f"{but(ALL, 'sync', 'stats')} {ROWS}"),
+    QuestionPlace: Room(DevicesPlace, ("end", "x"), "Retire phone?", f"{but(ALL, *ASIDE)} {TEXT} page.back"),
+    InvitePlace: Room(SyncPlace, ("i",), "How long", f"{but(ALL, *ASIDE)} {ROWS}"),
     InvitationPlace: Room(
         SyncPlace, ("i", "enter", PASSPHRASE, "enter"), "the code, good until", f"{ALL} {TEXT} page.back"
     ),
-    UnlockPlace: Room(None, (), "The vault is locked", FIELD),
+    UnlockPlace: Room(None, (), "ghostie · locked", FIELD),
     BeginningPlace: Room(
         None, (), "Make a new vault", f"{but(ALL, 'undo', 'redo', 'lock', 'refresh', 'sync', 'stats')} {ROWS}"
     ),
@@ -273,7 +274,7 @@ class Visit:
     async def locks(self, key: str) -> None:
         await self.screen.press(key)
         await self.screen.at("unlock")
-        await self.screen.sees("The vault is locked")
+        await self.screen.sees("ghostie · locked")
         assert "line" not in self.screen.text()
 
 

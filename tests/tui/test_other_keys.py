@@ -56,7 +56,7 @@ def test_each_digit_shows_its_filter_and_what_is_shown_is_kept(house: House) -> 
         await screen.settled()
         for digit in DIGITS:
             await screen.press(str(digit))
-            await screen.sees(f"1 · cat:c{digit}")
+            await screen.sees("1 found", f"cat:c{digit}")
             await screen.until(partial(is_at, screen, f"number {digit}"), "what it holds for")
         await screen.press("y")
         await screen.sees("kept 1 memory")
@@ -71,7 +71,7 @@ def test_each_digit_shows_its_filter_and_what_is_shown_is_kept(house: House) -> 
         await screen.at("palette")
         await screen.type("filter ")
         await screen.press("down", "down", "up", "enter")
-        await screen.sees("1 · cat:c")
+        await screen.sees("1 found", "cat:c")
 
     house.run(story)
     kept = [entry.excerpt for entry in house.fresh().select() if entry.row.get("status", "active") == "active"]
