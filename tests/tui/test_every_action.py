@@ -21,7 +21,7 @@ from ghostie.tui.screens.beginning import BeginningPlace
 from ghostie.tui.screens.conflict import ConflictPlace
 from ghostie.tui.screens.conflicts import ConflictsPlace
 from ghostie.tui.screens.detail import DetailPlace
-from ghostie.tui.screens.devices import DevicesPlace
+from ghostie.tui.screens.devices import DevicesPlace, RetiredPlace
 from ghostie.tui.screens.filtering import FilterPlace
 from ghostie.tui.screens.help import HelpPlace
 from ghostie.tui.screens.history import DifferencePlace, HistoryPlace, VersionPlace
@@ -67,6 +67,7 @@ class Room:
     way: tuple[str, ...]
     sees: str
     works: str
+    make: Callable[[], Place] | None = None  # where the way there can be gone once only
 
 
 ROOMS: dict[type[Place], Room] = {
@@ -96,6 +97,9 @@ ROOMS: dict[type[Place], Room] = {
     SyncPlace: Room(MemoriesPlace, ("S",), "nothing to take in", f"{but(ALL, 'refresh', 'sync')} {TEXT} page.back"),
     DevicesPlace: Room(SyncPlace, ("d",), "phone", f"{ALL} {ROWS}"),
     QuestionPlace: Room(DevicesPlace, ("end", "x"), "Retire phone?", f"{but(ALL, *ASIDE)} {TEXT} page.back"),
+    RetiredPlace: Room(
+        MemoriesPlace, (), "Retired phone.", f"{ALL} {TEXT} page.back", lambda: RetiredPlace("phone", 3, 1)
+    ),
     InvitePlace: Room(SyncPlace, ("i",), "How long", f"{but(ALL, *ASIDE)} {ROWS}"),
     InvitationPlace: Room(
         SyncPlace, ("i", "enter", PASSPHRASE, "enter"), "the code, good until", f"{ALL} {TEXT} page.back"
@@ -129,6 +133,8 @@ class Visit:
         room = ROOMS[kind]
         if room.below is not None and not only:
             await self.enter(room.below)
+        if room.make is not None:
+            self.place.open(room.make())
         for key in room.way:
             await (self.screen.type(key) if key == PASSPHRASE else self.screen.press(key))
             await self.screen.settled()

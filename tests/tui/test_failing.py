@@ -197,7 +197,7 @@ def test_a_full_disk_is_said_by_every_change_which_can_then_be_made_again(house:
         await screen.press("a")
         await twice("x", sees="removed 3 memories")
         await screen.press("X")
-        await screen.sees("3 found", "is:deleted")
+        await screen.sees("Trash · 3")
         await screen.settled()
         await screen.press("a")
         await twice("R", sees="brought back 3 memories")
