@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
+from textual import events
 from textual.strip import Strip
 from textual.suggester import Suggester
 from textual.widget import Widget
@@ -44,6 +45,18 @@ class Begun(Suggester):
         return head + begun + found[len(begun) :] if found is not None else None
 
 
+async def _edit(field: Widget, event: events.Key) -> None:
+    """Let an editing key of *field* take effect here and now.
+
+    Textual lets it bubble up to the application and back, where letters that were typed after it overtake it.
+    """
+    for binding in field._bindings.key_to_bindings.get(event.key, ()):
+        if await field.app.run_action(binding.action, field):
+            event.stop()
+            event.prevent_default()
+            return
+
+
 class Line(Input):
     """A line to type in. → at its end takes the suggestion."""
 
@@ -61,6 +74,9 @@ class Line(Input):
         super().__init__(value, placeholder=label, suggester=suggest, password=password, id=id, compact=True)
         self.cursor_blink = False
 
+    async def on_key(self, event: events.Key) -> None:
+        await _edit(self, event)
+
     def render_line(self, y: int) -> Strip:
         return safely(super().render_line(y))
 
@@ -71,6 +87,9 @@ class Area(TextArea):
     def __init__(self, value: str = "", *, id: str | None = None) -> None:
         super().__init__(value, id=id, soft_wrap=True, tab_behavior="focus", compact=True)
         self.cursor_blink = False
+
+    async def on_key(self, event: events.Key) -> None:
+        await _edit(self, event)
 
     def render_line(self, y: int) -> Strip:
         return safely(super().render_line(y))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ghostie.paths import Layout
+from ghostie.tui.fields import Area, Line
 from ghostie.tui.screens.memories import MemoriesPlace
 from ghostie.vault import open_vault
 from tests.tui.house import PASSPHRASE, House, Screen, show
@@ -159,3 +160,30 @@ def test_a_vault_is_made_by_answers_that_come_all_at_once(tmp_path: Path) -> Non
     vault.refresh()
     assert [entry.excerpt for entry in vault.select()] == ["the very first"]
     vault.close()
+
+
+def test_a_field_takes_its_editing_keys_in_their_turn(house: House) -> None:
+    house.add("one")
+
+    async def story(screen: Screen) -> None:
+        await screen.sees("one")
+        screen.write("/onex\x7f two\x01a \x05\x17three")  # backspace, ctrl+a to the start, ctrl+e to the end, ctrl+w
+        await screen.until(lambda: screen.place.query_one("#search", Line).value == "a one three", "what was typed")
+        await screen.press("escape")
+        await screen.press("n")
+        await screen.at("form")
+        screen.write("firsd\x7ft\rsecond\x1b[H0 ")
+        area = screen.place.query_one(Area)
+        await screen.until(lambda: area.text == "first\n0 second", "two lines")
+
+    house.run(story)
+
+
+def test_a_passphrase_that_was_corrected_before_the_screen_was_there_opens_the_vault(house: House) -> None:
+    house.add("one")
+
+    async def story(screen: Screen) -> None:
+        screen.write(PASSPHRASE + "x\x7f\r")
+        await screen.sees("one")
+
+    house.run(story, locked=True)
