@@ -22,6 +22,12 @@ def it_presses_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def tmp_path(short_folder: Path) -> Path:
+    """A folder whose name takes no second line on a screen, wherever the tests run."""
+    return short_folder
+
+
+@pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A house with an empty vault."""
     made = House(tmp_path)
