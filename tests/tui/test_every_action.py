@@ -326,6 +326,7 @@ def pressed_in(place: type[Place]) -> str:
     return ROOMS[place].works + (" next_pane" if hasattr(place, "do_next_pane") else "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", [pytest.param(place, marks=presses(place, pressed_in(place)), id=place.__name__) for place in ROOMS]
 )
