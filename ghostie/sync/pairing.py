@@ -143,6 +143,14 @@ def positions(link: Link) -> Seen:
     return {writer: known[writer] for writer in ordered[:MOST_LOGS]}
 
 
+def read_valid(code: str, clock: Clock = wall_clock) -> Code:
+    """Return what `read` does, of a code that is still good. Raises BadInvitation, NewerFormat or InvitationExpired."""
+    whole = read(code)
+    if clock() > whole.until * 60_000:
+        raise InvitationExpired(until=local(whole.until * 60_000))
+    return whole
+
+
 def join(
     layout: Layout,
     code: str,
@@ -158,9 +166,7 @@ def join(
     *ways* are options of this device: where the folder is here, its proxy. Raises BadInvitation, NewerFormat,
     InvitationExpired, InvitationPassphrase, and as `set_up`.
     """
-    whole = read(code)
-    if clock() > whole.until * 60_000:
-        raise InvitationExpired(until=local(whole.until * 60_000))
+    whole = read_valid(code, clock)
     invitation = opened(whole, sources.store_passphrase())
     options = {**invitation.options, **(ways or {})}
     backend = backend_of(invitation.backend)

@@ -231,15 +231,9 @@ def _begun(desk: Desk) -> None:
 @task
 def check_code(desk: Desk, code: str) -> None:
     """Raise BadInvitation, NewerFormat or InvitationExpired for a code that cannot be used."""
-    import time
-
-    from ghostie.errors import InvitationExpired
-    from ghostie.memory import local
     from ghostie.sync import pairing
 
-    whole = pairing.read(code)
-    if time.time() > whole.until * 60:
-        raise InvitationExpired(until=local(whole.until * 60_000))
+    pairing.read_valid(code)
 
 
 def _sources(passphrase: str, of_store: str) -> Sources:
