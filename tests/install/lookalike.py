@@ -34,6 +34,12 @@ sys.getandroidapilevel = lambda: 24
 if hasattr(os, "link"):
     del os.link
 """
+# From 3.13 on Python knows Android, and loads libraries that only a phone has: its own and the system's libc.
+LOADED = (
+    ("ctypes/__init__.py", '"android"', '"android with a libpython"'),
+    ("platform.py", "from ctypes import CDLL, c_char_p, create_string_buffer", "raise ImportError"),
+    ("platform.py", "api_level=0", "api_level=24"),
+)
 PKG = f"""#!{PREFIX}/bin/sh
 echo "pkg $*" >>{HOME}/called
 for name in "$@"; do
@@ -115,11 +121,16 @@ class Phone:
         skip = (*skip, "config-*", "sitecustomize.py", "lib2to3", "pydoc_data")
         shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=shutil.ignore_patterns(*skip))
         (library / "sitecustomize.py").write_text(SITE)
+        for module, loads, instead in LOADED if sys.version_info >= (3, 13) else ():
+            text = (library / module).read_text()
+            assert loads in text, (module, loads)
+            (library / module).write_text(text.replace(loads, instead))
         for built in library.glob("_sysconfigdata_*_linux_*.py"):
-            shutil.copy(built, library / built.name.replace("_linux_", "_android_"))
+            text = built.read_text().replace("'ANDROID_API_LEVEL': 0", "'ANDROID_API_LEVEL': 24")
+            (library / built.name.replace("_linux_", "_android_")).write_text(text)
         self.libraries(Path(os.path.realpath(real)))
-        for module in (library / "lib-dynload").glob("*.so"):
-            self.libraries(module)
+        for extension in (library / "lib-dynload").glob("*.so"):
+            self.libraries(extension)
         wheels = sysconfig.get_config_var("WHEEL_PKG_DIR")  # where Debian keeps the pip that venv brings
         if wheels and Path(wheels).is_dir():
             shutil.copytree(wheels, self.root / wheels[1:])
@@ -134,6 +145,11 @@ class Phone:
                 shutil.copy(path, self.prefix / "kept" / "libsodium.so")
                 return True
         return False
+
+    def compiled_for(self) -> str:
+        """Return what ends the name of a wheel with compiled code that its pip takes."""
+        ask = "import sysconfig; print(sysconfig.get_platform().replace('-', '_').replace('.', '_'))"
+        return self.ok("python3", "-I", "-c", ask).strip()
 
     def checkout(self) -> str:
         """Copy the sources in; return where they are, seen from inside."""

@@ -57,7 +57,8 @@ def compiled(kit: Path, slow: Phone) -> Phone:
     """The phone, where pip finds what a compiler would make."""
     for wheel in kit.glob("*.whl"):
         if wheel.name.lower().startswith(COMPILED):
-            shutil.copy(wheel, slow.prefix / "wheels")
+            platform = "any" if wheel.stem.endswith("-any") else slow.compiled_for()
+            shutil.copy(wheel, slow.prefix / "wheels" / f"{wheel.stem.rpartition('-')[0]}-{platform}.whl")
     for name in ("_cffi_backend", "nacl._sodium", "orjson.orjson"):
         module = find_spec(name)
         assert module is not None and module.origin is not None
