@@ -134,6 +134,10 @@ class Phone:
         wheels = sysconfig.get_config_var("WHEEL_PKG_DIR")  # where Debian keeps the pip that venv brings
         if wheels and Path(wheels).is_dir():
             shutil.copytree(wheels, self.root / wheels[1:])
+            certificates = Path("/etc/ssl/certs/ca-certificates.crt")  # and it has none of its own
+            if certificates.exists():
+                (target := self.root / str(certificates)[1:]).parent.mkdir(parents=True)
+                shutil.copy(certificates, target)
 
     def keep_sodium(self) -> bool:
         """Let `pkg install libsodium` have something to install; tell whether there is."""
