@@ -8,26 +8,22 @@ import sys
 
 TYPE_CHECKING = False  # as typing's; this module is loaded by every command, so it imports next to nothing
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, NoReturn
+
+    Adding = Callable[[argparse._ActionsContainer], object]
 
 
 class Command:
     """One command: its name (two words for a sub-command), what it does, the function that runs it, its arguments."""
 
-    __slots__ = ("configure", "help", "name", "target")
+    __slots__ = ("arguments", "help", "name", "target")
 
-    def __init__(
-        self,
-        name: str,
-        help: str,
-        target: str,
-        configure: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
-    ) -> None:
+    def __init__(self, name: str, help: str, target: str, *arguments: Adding) -> None:
         self.name = name
         self.help = help
         self.target = target
-        self.configure = configure
+        self.arguments = arguments
 
 
 class Formatter(argparse.HelpFormatter):
@@ -51,9 +47,8 @@ def columns() -> int:
 class Parser(argparse.ArgumentParser):
     """argparse, with errors in ghostie's voice, and options only in full: what a script says keeps its meaning."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.allow_abbrev = False
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         from ghostie import text
@@ -113,8 +108,34 @@ def _is_condition(token: str) -> bool:
     return bool(colon) and key[:1] == "-" and len(key) > 2 and key[1:].isalpha()
 
 
-def dry_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
+# -- arguments, as functions that add them to a parser ---------------------------------------------------------------
+
+
+def argument(*names: str, **settings: Any) -> Adding:
+    return lambda parser: parser.add_argument(*names, **settings)
+
+
+def flag(names: str, help: str, **settings: Any) -> Adding:
+    return argument(*names.split(), action="store_true", help=help, **settings)
+
+
+def option(names: str, value: str | tuple[str, ...], help: str, **settings: Any) -> Adding:
+    """Return an option that takes a value: what that is called, or those that there are."""
+    form = {"metavar": value} if isinstance(value, str) else {"choices": value}
+    return argument(*names.split(), help=help, **form, **settings)
+
+
+def group(title: str, *arguments: Adding) -> Adding:
+    return lambda parser: fill(parser.add_argument_group(title), arguments)
+
+
+def one_of(*arguments: Adding) -> Adding:
+    return lambda parser: fill(parser.add_mutually_exclusive_group(), arguments)
+
+
+def fill(parser: argparse._ActionsContainer, arguments: Iterable[Adding]) -> None:
+    for add in arguments:
+        add(parser)
 
 
 def count(text: str) -> int:
