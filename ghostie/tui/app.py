@@ -243,7 +243,7 @@ class GhostieApp(App[None]):
                 long.asked.cancel()
 
         if keys:
-            self.ask("opening.keys", {}, start, failed)
+            self.ask("beginning.keys", {}, start, failed)
         else:
             start(None)
         return long

@@ -44,7 +44,7 @@ def places() -> dict[str, list[type[Place]]]:
 def test_every_action_has_an_id_of_its_own_words_and_a_key() -> None:
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     for action in ACTIONS:
-        assert action.id.startswith(f"{action.where}."), action.id
+        assert action.id == f"{action.where}.{action.name}"
         assert action.words and action.keys, action.id
 
 

@@ -355,7 +355,7 @@ def test_a_wrong_filter_is_said_while_one_types_and_the_list_stays(house: House)
 def test_an_action_that_has_no_hand_is_left_out(house: House) -> None:
     async def story(screen: Screen) -> None:
         await screen.at("memories")
-        nothing = Action("memories.nothing", ("Z",), "nothing", "memories")
+        nothing = Action("memories.nothing", "Z", "nothing")
         assert not screen.place.applies(nothing)
 
     assert MemoriesPlace.NAME == "memories"

@@ -94,7 +94,7 @@ class MemoriesPlace(Changing, Place):
 
     def opened(self) -> None:
         self.load()
-        self.ask("preferences.filters", self._remembered)
+        self.ask("memories.filters", self._remembered)
         if wrong := self.ghostie.settings.wrong:
             self.tell(f"{wrong[0]}" + (f" · and {len(wrong) - 1} more: ? tells" if len(wrong) > 1 else ""), bad=True)
 
@@ -142,7 +142,7 @@ class MemoriesPlace(Changing, Place):
             rows.go(at)
         self.ghostie.stand(found["standing"])
         if not top:  # else only what is asked for is another
-            self.ask("standing.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
+            self.ask("sync.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
 
     def _unsynced(self, count: int | None) -> None:
         self.ghostie.stand({"unsynced": count})
@@ -307,7 +307,7 @@ class MemoriesPlace(Changing, Place):
                 self._remembered(filters)
                 self.tell(f"{digit} now shows {filters[digit]}")
 
-            self.ask("preferences.save_filter", kept, failed=failed, digit=digit, query=query)
+            self.ask("memories.save_filter", kept, failed=failed, digit=digit, query=query)
 
         self._line("Keep this filter", "", named, example="1 to 9", says=f"The digit that is to show: {query}")
 

@@ -39,7 +39,7 @@ class StatsPlace(Place):
         return (PAGE,)
 
     def opened(self) -> None:
-        self.ask("stats.numbers", self._got, latest="numbers")
+        self.ask("memories.numbers", self._got, latest="numbers")
 
     def changed(self) -> None:
         if not self.ghostie.locked:

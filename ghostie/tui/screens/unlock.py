@@ -71,7 +71,7 @@ class UnlockPlace(Place):
         self._busy = True
         self.tell("opening …")
         passphrase, field.value = field.value, ""
-        self.ask("opening.unlock", self._opened, failed=self._refused, passphrase=passphrase)
+        self.ask("beginning.unlock", self._opened, failed=self._refused, passphrase=passphrase)
 
     def _opened(self, _: object) -> None:
         self.ghostie.unlocked()

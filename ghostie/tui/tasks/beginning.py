@@ -1,4 +1,4 @@
-"""The first run: a vault made or joined, its store, its recovery words, and something to play with; step by step."""
+"""How the vault is opened: by the first run, step by step, from then on by a passphrase, and by keys handed over."""
 
 from __future__ import annotations
 
@@ -259,3 +259,25 @@ def examples(desk: Desk) -> int:
     from ghostie.vault.exchange import import_paths
 
     return len(import_paths(desk.vault, [EXAMPLES]).taken.added)
+
+
+# -- later on --------------------------------------------------------------------------------------------------------
+
+
+@task
+def unlock(desk: Desk, passphrase: str) -> None:
+    """Open the vault. Raises WrongKey, NoVault, or as `finish_move`."""
+    from ghostie.crypto import keys
+    from ghostie.crypto.unlock import Sources, read_key_file
+    from ghostie.sync.moving import finish_move
+
+    if desk.layout.next_key.exists():
+        finish_move(desk.layout, Sources(ask=lambda prompt: passphrase, environ={}))
+    desk.open_with(keys.unwrap(read_key_file(desk.layout), passphrase))
+
+
+@task
+def keys(desk: Desk) -> dict[str, Any]:
+    """Return the open vault's keys, for a keeper that is started for one long task."""
+    held = desk.vault.keys
+    return {"vault": held.vault.hex(), "epochs": {str(epoch): key.hex() for epoch, key in held.epochs.items()}}

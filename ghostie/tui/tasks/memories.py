@@ -1,8 +1,9 @@
-"""Memories: which there are, what they say, and the changes that a person makes to them."""
+"""Memories: which there are, what they say and count up to, filters for them, and the changes that a person makes."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ghostie.tui.tasks import task
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXCERPT = 400
 HITS = 100
 IN_USE = 500
+NAMES = 60  # of a kind that are told with their numbers
 
 
 @task
@@ -201,6 +203,43 @@ def _counts(desk: Desk) -> dict[str, Counter[str]]:
             if value := row.get(field):
                 counts[name][value] += 1
     return counts
+
+
+@task
+def numbers(desk: Desk) -> dict[str, Any]:
+    """Return what there is to count, with the last weeks and months filled up. What has an order is a list of pairs."""
+    from ghostie.vault import statistics
+
+    vault = desk.fresh()
+    found = statistics.numbers(vault)
+    now = vault.clock()
+    told = {
+        name: list(value.items())[: None if name == "inbox_ages" else NAMES] if isinstance(value, dict) else value
+        for name, value in asdict(found).items()
+        if name not in ("by_week", "by_month")
+    }
+    return told | {
+        "now": now,
+        "weeks": list(statistics.weeks(found, now, 52).items()),
+        "months": list(statistics.months(found, now, 24).items()),
+    }
+
+
+@task
+def filters(desk: Desk) -> dict[str, str]:
+    """Return the saved filters by digit. Raises Damaged."""
+    from ghostie.vault.saved import load_filters
+
+    return {str(digit): spelt for digit, spelt in load_filters(desk.vault).items()}
+
+
+@task
+def save_filter(desk: Desk, digit: str, query: str) -> dict[str, str]:
+    """Keep *query* under *digit*, or nothing where it is empty; return all that is kept. Raises UsageError."""
+    from ghostie.vault import saved
+
+    number = int(digit) if digit.isdecimal() and len(digit) == 1 else 0
+    return {str(each): spelt for each, spelt in saved.save_filter(desk.vault, number, query or None).items()}
 
 
 # -- changes ---------------------------------------------------------------------------------------------------------

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ghostie.vault import Vault
     from ghostie.vault.row import Entry
 
-DAY = 86_400_000
-
 
 @task
 def moment(desk: Desk, said: str) -> int:

@@ -34,6 +34,17 @@ def standing(desk: Desk) -> dict[str, Any]:
 
 
 @task
+def unsynced(desk: Desk) -> int | None:
+    """Return how many versions wait to be pushed, or None where there is no store. The store is not asked."""
+    if not desk.layout.sync_config.exists():
+        return None
+    from ghostie.sync.outbox import Outbox
+
+    desk.fresh()
+    return len(Outbox(_link(desk)).unpublished())
+
+
+@task
 def look(desk: Desk) -> dict[str, Any]:
     """Return the same after a look at the store, with what a sync would move. Nothing is changed.
 
