@@ -173,6 +173,7 @@ def test_a_store_that_never_answers_is_left_by_a_key(house: House) -> None:
         config.with_credentials(MASTER, secrets).save(house.vault.layout)
 
         async def story(screen: Screen) -> None:
+            await screen.sees("↑1")  # what waits is counted without asking the store
             await screen.press("S")
             await screen.sees("looking at the store", "s3 memories")
             asked: list[socket.socket] = []
