@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ghostie import files, text
-from ghostie.simulator.history import STEPS, History
-from ghostie.simulator.machine import Broken, Event
+from ghostie.simulator.history import STEPS, Event, History
+from ghostie.simulator.verdict import Broken
 
 __all__ = ["STEPS", "Event", "Report", "simulate"]
 

@@ -6,12 +6,12 @@ at which a device is cut off or its disk is full.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import random
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,17 +23,15 @@ from ghostie.crypto.sealing import Keys
 from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError, UnknownVersion
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
-from ghostie.simulator.cloud import Cloud
-from ghostie.simulator.evidence import Evidence, evidence
-from ghostie.simulator.machine import Broken, CutOff, Doom, Event, Machine
-from ghostie.simulator.malice import Malice
+from ghostie.simulator.cloud import Cloud, Malice
+from ghostie.simulator.verdict import Broken, Evidence, come_to_rest, evidence, judge, left, versions_of
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
 from ghostie.sync.link import Link
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import REBORN
 from ghostie.sync.outbox import Outbox
-from ghostie.sync.segment import BadSegment, SegmentName, Tips, key_name, open_segment, seal_segment
+from ghostie.sync.segment import Tips, key_name, seal_segment
 from ghostie.vault import conflicts
 from ghostie.vault.device import load_device, new_device
 from ghostie.vault.opening import make_home
@@ -46,6 +44,40 @@ A_DAY: Final = 86_400_000
 TEN_YEARS: Final = 3653 * A_DAY
 START: Final = 1_750_000_000_000
 NAMES: Final = ("phone", "laptop", "tablet", "desktop", "watch")
+
+
+class CutOff(BaseException):
+    """The process ends here, as by a power cut. Not an Exception: nothing may catch it and go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step of a history: who did what, what the store did to it, and what came of it."""
+
+    step: int
+    who: str
+    what: str
+    store: tuple[str, ...] = ()
+    outcome: str = ""
+
+
+@dataclass
+class Machine:
+    """A device: its name in the trace, its home, how far its clock is off, and its vault as one process has it open."""
+
+    name: str
+    layout: Layout
+    link: Link
+    ahead: int = 0
+
+
+@dataclass
+class Doom:
+    """What is to happen to the running process: after so many calls it is cut off, or the disk is full."""
+
+    left: int
+    full: bool
+    happened: bool = False
 
 
 class History:
@@ -122,10 +154,8 @@ class History:
         machine = Machine(name, layout, link, ahead)
         return machine
 
-    def reopen(self, machine: Machine) -> Machine:
-        place = self.machines.index(machine)
-        again = self.machines[place] = self.open(machine.name, machine.layout, machine.ahead)
-        return again
+    def reopen(self, machine: Machine) -> None:
+        self.machines[self.machines.index(machine)] = self.open(machine.name, machine.layout, machine.ahead)
 
     def _home(self) -> Path:
         self._homes += 1
@@ -162,17 +192,12 @@ class History:
         if doom is None:
             return
         doom.left -= 1
-        if doom.left < 0 and doom.full and call == "write":
+        if doom.left < 0 and (call == "write" or not doom.full):
             doom.happened = True
-            raise OSError(errno.ENOSPC, "No space left on device")
-        if doom.left < 0 and not doom.full:
-            doom.happened = True
-            raise CutOff
+            raise OSError(errno.ENOSPC, "No space left on device") if doom.full else CutOff
 
     def run(self) -> None:
         """Live through the history, bring it to rest, and look at what came of it. Raises Broken."""
-        from ghostie.simulator.verdict import come_to_rest, judge
-
         with files.simulated(self._before, waits=False):
             actions, weights = zip(*self.MAY, strict=True)
             self._begin()
@@ -405,13 +430,22 @@ class History:
         if not backups:
             return "has no backup"
         self.copied = True
-        had = self.versions(machine)
+        had = versions_of(machine)
         markers = {digest: version for digest, version in had.items() if version.purges}
         shutil.rmtree(machine.layout.home)
         copy_home(self.rnd.choice(backups), machine.layout.home)
-        self.machines[place] = self.open(machine.name, machine.layout, machine.ahead)
-        self.forget_what_is_gone(set(had), markers)
+        self.reopen(machine)
+        self._forget_what_is_gone(set(had), markers)
         return "gets a backup in the place of its home"
+
+    def _forget_what_is_gone(self, had: set[str], markers: dict[str, Version]) -> None:
+        """Hold nobody to versions of *had* that are on no device and not on the store any more."""
+        elsewhere = left(self)
+        self.acknowledged -= had - elsewhere
+        for digest, marker in markers.items():
+            if digest not in elsewhere:
+                self.acknowledged -= set(marker.purges)
+                self.spoilt.add(marker.id)
 
     def copy(self, machine: Machine) -> str:
         if len(self.machines) >= MOST_HOMES:
@@ -442,39 +476,6 @@ class History:
         (restore, 5),
         (copy, 2),
     )
-
-    # -- what there is -----------------------------------------------------------------------------------------------
-
-    def versions(self, machine: Machine) -> dict[str, Version]:
-        """Return every version on the disk of *machine*. Raises Broken if one does not open."""
-        vault = machine.link.vault
-        found: dict[str, Version] = {}
-        for stem, version in vault.files.read_many(sorted(vault.files.stems())):
-            if not isinstance(version, Version):
-                raise Broken("no acknowledged version is lost", f"{stem} of {machine.name} does not open")
-            found[version.hash] = version
-        return found
-
-    def stored(self, objects: dict[str, bytes]) -> dict[str, Version]:
-        """Return every version that *objects* hold, as far as they are authentic."""
-        tips = Tips(self.keys)
-        found: dict[str, Version] = {}
-        for key in sorted(objects):
-            name = SegmentName.parse(key)
-            if name is not None:
-                with contextlib.suppress(BadSegment):
-                    found |= {v.hash: v for v in open_segment(self.keys, tips, name, objects[key]).versions()}
-        return found
-
-    def forget_what_is_gone(self, had: set[str], markers: dict[str, Version]) -> None:
-        """Hold nobody to versions of *had* that are on no device and not on the store any more."""
-        elsewhere = {digest for machine in self.machines for digest in self.versions(machine)}
-        elsewhere |= self.stored(self.cloud.objects()).keys()
-        self.acknowledged -= had - elsewhere
-        for digest, marker in markers.items():
-            if digest not in elsewhere:
-                self.acknowledged -= set(marker.purges)
-                self.spoilt.add(marker.id)
 
 
 def copy_home(source: Path, target: Path) -> None:

@@ -1,20 +1,151 @@
-"""The end of a simulated history: everybody meets in good weather, and then the promises are looked at one by one."""
+"""What is right in a simulated history: whose logs a device may accuse, and at the end every promise, one by one."""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ghostie.crypto.sealing import Keys
 from ghostie.errors import StoreChanged
 from ghostie.memory import Version
-from ghostie.simulator.history import History
-from ghostie.simulator.machine import Broken, Machine
 from ghostie.sync import engine, survey
+from ghostie.sync.log import Ledger, WriterLog
 from ghostie.sync.repair import repair
-from ghostie.sync.segment import SegmentName, Tips, open_segment
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, Tips, key_name, open_segment
 from ghostie.vault import conflicts
+
+if TYPE_CHECKING:
+    from ghostie.simulator.history import History, Machine
 
 QUIET_ROUNDS = 3
 REPAIRS = 4
 
 Picture = tuple[frozenset[str], tuple[tuple[str, tuple[str, ...]], ...]]
+
+
+class Broken(Exception):
+    """One of the promises does not hold: which one, and how that shows."""
+
+    def __init__(self, promise: str, how: str) -> None:
+        super().__init__(f"{promise}: {how}")
+
+
+# -- what there is ---------------------------------------------------------------------------------------------------
+
+
+def versions_of(machine: Machine) -> dict[str, Version]:
+    """Return every version on the disk of *machine*. Raises Broken if one does not open."""
+    files = machine.link.vault.files
+    found: dict[str, Version] = {}
+    for stem, version in files.read_many(sorted(files.stems())):
+        if not isinstance(version, Version):
+            raise Broken("no acknowledged version is lost", f"{stem} of {machine.name} does not open")
+        found[version.hash] = version
+    return found
+
+
+def left(history: History) -> set[str]:
+    """Return the hashes of the versions that are on any device, or authentic on the store."""
+    found = {digest for machine in history.machines for digest in versions_of(machine)}
+    tips = Tips(history.keys)
+    for key, content in sorted(history.cloud.objects().items()):
+        if (name := SegmentName.parse(key)) is not None:
+            with contextlib.suppress(BadSegment):
+                found |= {version.hash for version in open_segment(history.keys, tips, name, content).versions()}
+    return found
+
+
+# -- what a device may accuse the store of; written apart from `intake` ------------------------------------------------
+
+
+@dataclass
+class Evidence:
+    """The writers about whom a pull must alarm, those about whom it may, and whether the store is not this vault's."""
+
+    must: set[str] = field(default_factory=set)
+    may: set[str] = field(default_factory=set)
+    another: bool = False
+
+
+def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], slot: str, shown: dict[str, bytes]) -> Evidence:
+    """Return what the device with this *ledger* and writer id (*me*) has evidence of in the objects *shown* to it.
+
+    *waiting* are the keys of what it sealed and could not confirm; *slot* is the digest of the vault's key object.
+    """
+    found = Evidence(another=key_name(slot) not in shown)
+    if found.another:
+        return found
+    tips, accepted = Tips(keys), set(ledger.state.accepted)
+    names = sorted(name for name in map(SegmentName.parse, shown) if name is not None)
+    vouched = {writer: position for writer, (position, _) in ledger.state.vouched.items()}
+    for writer in sorted({name.writer for name in names}):
+        log = WriterLog(writer, tips)
+        log.stretches = list(ledger.log(writer).stretches)
+        mine = [name for name in names if name.writer == writer and not _known(log, name, own=writer == me)]
+        todo = [name for name in mine if name.key not in waiting or writer != me]
+        sound: dict[SegmentName, Segment] = {}
+        for name in todo:
+            try:
+                segment = open_segment(keys, tips, name, shown[name.key])
+                segment.versions()
+                sound[name] = segment
+            except BadSegment:
+                pass
+        heard = _hear(log, sound)
+        for name in heard:
+            for other, (position, _) in sound[name].seen.items():
+                vouched[other] = max(vouched.get(other, 0), position)
+        for name in todo:
+            if name in sound and not log.has(name):
+                found.must.add(writer)  # it follows nothing that is known
+            elif name not in sound and name.key not in accepted:
+                (found.may if log.has(name) else found.must).add(writer)
+    _ends(found, ledger, me, names, vouched)
+    return found
+
+
+def _known(log: WriterLog, name: SegmentName, *, own: bool) -> bool:
+    return log.knows(name.last, name.tip) if own else log.has(name)
+
+
+def _hear(log: WriterLog, sound: dict[SegmentName, Segment]) -> list[SegmentName]:
+    """Add to *log* all of *sound* that follows what is known of it, in whatever order; return which."""
+    heard: list[SegmentName] = []
+    while True:
+        # the longest first, so that what lies within a bigger one is not read
+        follows = sorted(
+            (
+                name
+                for name, segment in sound.items()
+                if name not in heard and not log.has(name) and log.knows(name.first - 1, segment.before)
+            ),
+            key=lambda name: (name.first, -name.last),
+        )
+        if not follows:
+            return heard
+        log.add(follows[0].first, sound[follows[0]].before, sound[follows[0]].hashes)
+        heard.append(follows[0])
+
+
+def _ends(found: Evidence, ledger: Ledger, me: str, names: list[SegmentName], vouched: dict[str, int]) -> None:
+    """Find the logs that are shown shorter than what is known or vouched for, and the holes in the device's own."""
+    accepted = set(ledger.state.accepted)
+    for writer in {*ledger.writers(), *vouched} - {me}:
+        known = max(ledger.log(writer).position, vouched.get(writer, 0))
+        tops = [n.last for n in names if n.writer == writer and (n.last <= known or n.key not in accepted)]
+        if max(tops, default=0) < known:
+            found.must.add(writer)
+    own = ledger.log(me)
+    held: set[int] = set()
+    for name in names:
+        if name.writer == me and own.knows(name.last, name.tip):
+            held |= set(range(name.first, name.last + 1))
+    if not set(range(1, own.position + 1)) <= held:
+        found.must.add(me)
+
+
+# -- the end ---------------------------------------------------------------------------------------------------------
 
 
 def come_to_rest(history: History) -> None:
@@ -31,7 +162,7 @@ def come_to_rest(history: History) -> None:
         history.malice.keep()
         history.mended = True
         history.tell("the store", "is honest from here on, and what it did stays")
-        _hold_nobody_to_what_is_gone(history)
+        history.acknowledged &= left(history)  # nobody is held to what the store alone had, and destroyed
         _repair(history)
     history.evil = False
     _meet(history)
@@ -46,19 +177,12 @@ def _meet(history: History) -> None:
             history.tell(machine.name, f"quiet round {number}", "; ".join(told))
         first, *others = (picture(history, machine) for machine in history.machines)
         # a picture leaves some memories out, and what is new of those may still be on its way
-        if all(other == first for other in others) and not lost(history, history.versions(history.machines[0])):
+        if all(other == first for other in others) and not lost(history, versions_of(history.machines[0])):
             return
     if all(other == first for other in others):
         return
     apart = sorted({str(each) for other in others for each in (*(first[0] ^ other[0]), *set(first[1]) ^ set(other[1]))})
     raise Broken("all devices come to one state in three quiet rounds", ", ".join(apart)[:400])
-
-
-def _hold_nobody_to_what_is_gone(history: History) -> None:
-    """Hold nobody to what the store alone had, and destroyed."""
-    held = {digest for machine in history.machines for digest in history.versions(machine)}
-    held |= history.stored(history.cloud.objects()).keys()
-    history.acknowledged &= held
 
 
 def _repair(history: History) -> None:
@@ -101,8 +225,8 @@ def lost(history: History, versions: dict[str, Version]) -> set[str]:
 def judge(history: History) -> None:
     """Look at what everybody has, and at the store. Raises Broken."""
     for machine in history.machines[1:]:
-        history.versions(machine)  # all of them open
-    versions = history.versions(history.machines[0])
+        versions_of(machine)  # all of them open
+    versions = versions_of(history.machines[0])
     destroyed = {digest for version in versions.values() for digest in version.purges}
     if missing := lost(history, versions):
         raise Broken("no acknowledged version is lost", f"{len(missing)} are: {sorted(missing)[0]}")
