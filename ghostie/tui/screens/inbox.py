@@ -96,7 +96,7 @@ class InboxPlace(Changing, Place):
 
     def changed(self) -> None:
         if not self.ghostie.locked:
-            self.ask("inbox.waiting", self._got, latest="waiting")
+            self.ask("memories.waiting", self._got, latest="waiting")
 
     def _got(self, found: Mapping[str, Any]) -> None:
         ids = list(Ids(found["ids"]))
@@ -241,7 +241,7 @@ class InboxPlace(Changing, Place):
             self._looking.cancel()
         # whatever goes wrong with it, the inbox can be gone through without
         self._looking = self.ask_long(
-            "inbox.alike", self._looked, failed=lambda error: None, progress=self._saw, first=self.current
+            "memories.alike", self._looked, failed=lambda error: None, progress=self._saw, first=self.current
         )
 
     def _saw(self, found: Mapping[str, list[list[Any]]]) -> None:
@@ -378,7 +378,7 @@ class InboxPlace(Changing, Place):
 
     def _merge_into(self, into: str) -> None:
         self._texts.pop(into, None)
-        self._decide("merged", "inbox.merge", id=self.current, into=into)
+        self._decide("merged", "memories.merge", id=self.current, into=into)
 
     def done(self, said: str) -> None:
         """It was edited, and waits still."""

@@ -1,4 +1,4 @@
-"""Memories: which there are, what they say and count up to, filters for them, and the changes that a person makes."""
+"""Memories: which there are, what they say and count up to, filters, the inbox, and what a person changes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ EXCERPT = 400
 HITS = 100
 IN_USE = 500
 NAMES = 60  # of a kind that are told with their numbers
+AHEAD = 500  # memories that likenesses are looked for at a time
+LIKE = 9
+TOLD = 25
 
 
 @task
@@ -242,6 +245,50 @@ def save_filter(desk: Desk, digit: str, query: str) -> dict[str, str]:
     return {str(each): spelt for each, spelt in saved.save_filter(desk.vault, number, query or None).items()}
 
 
+# -- the inbox ---------------------------------------------------------------------------------------------------------
+
+
+@task
+def waiting(desk: Desk) -> dict[str, Any]:
+    """Return the ids of what is in the inbox, newest first, in one string; and where the vault stands.
+
+    What is in conflict is not among them: its sides have to be settled first.
+    """
+    vault = desk.fresh()
+    desk.seen()
+    return {"ids": "".join(_waiting(vault)), "standing": standing(desk)}
+
+
+def _waiting(vault: Vault) -> list[str]:
+    from ghostie.vault.query import Filter
+
+    return [entry.id for entry in vault.select(Filter(status="inbox", conflict=False))]
+
+
+@task
+def alike(desk: Desk, first: str) -> dict[str, Any]:
+    """Find what the next AHEAD of the inbox, from *first* on, are like; return which these were, and whether all.
+
+    On the way it tells, a few at a time, {id: [[id of one that is like it, share, whether they say the same], …]}.
+    """
+    from ghostie.vault.likeness import Likeness
+
+    vault = desk.fresh()
+    ids = _waiting(vault)
+    start = ids.index(first) if first in ids else 0
+    ids = [*ids[start:], *ids[:start]]
+    likeness = Likeness(vault)
+    likeness.catch_up()
+    found: dict[str, list[list[Any]]] = {}
+    for at, memory_id in enumerate(ids[:AHEAD]):
+        found[memory_id] = [[each.id, each.share, each.exact] for each in likeness.duplicates_of(memory_id, LIKE)]
+        if at == 0 or len(found) == TOLD:
+            desk.say(found)
+            found = {}
+    likeness.close()
+    return {"alike": found, "all": len(ids) <= AHEAD}
+
+
 # -- changes ---------------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +340,13 @@ def restore(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
     """Bring removed memories back, all or none; return their rows."""
     desk.vault.restore_all(ids)
     return _rows(desk, ids)
+
+
+@task
+def merge(desk: Desk, id: str, into: str) -> dict[str, Any]:
+    """Merge memory *id* into memory *into*, which stays; return the row of what came of it."""
+    desk.vault.merge_into(id, into)
+    return _rows(desk, [into])[0]
 
 
 @task
