@@ -115,7 +115,7 @@ class PastPlace(Place):
         def got(found: Mapping[str, Any]) -> None:
             self._got(found, top)
 
-        self.ask("past.listing", got, failed=self._refused, latest="past", at=self.at, query=self.query_words)
+        self.ask("history.listing", got, failed=self._refused, latest="past", at=self.at, query=self.query_words)
 
     def _got(self, found: Mapping[str, Any], top: bool) -> None:
         self._counts = found
@@ -158,7 +158,7 @@ class PastPlace(Place):
         banner.tell(said)
 
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
-        self.fetch("past.rows", message, at=self.moment)
+        self.fetch("history.rows", message, at=self.moment)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self._look()
@@ -182,7 +182,7 @@ class PastPlace(Place):
             self._found = None
             self.page.forget()
             return
-        self.ask("past.memory", self._looked, failed=self._not_looked, latest="preview", id=name, at=self.moment)
+        self.ask("history.memory", self._looked, failed=self._not_looked, latest="preview", id=name, at=self.moment)
 
     def _looked(self, found: Mapping[str, Any]) -> None:
         self._found = found
@@ -203,7 +203,7 @@ class PastPlace(Place):
 
         def typed(said: str | None) -> None:
             if said is not None and said.strip():
-                self.ask("past.moment", self.go, said=said)
+                self.ask("history.moment", self.go, said=said)
 
         says = "7d is a week ago. A date, or a date and a time, is by your own clock."
         self.open(LinePlace("As of when?", example="7d, 2025-06-28, 2025-06-28T14:30", says=says), typed)
@@ -218,10 +218,10 @@ class PastPlace(Place):
         self.go(self.moment + DAY)
 
     def do_change_back(self) -> None:
-        self.ask("past.step", lambda step: self._stepped(step, False), latest="step", at=self.at, forward=False)
+        self.ask("history.step", lambda step: self._stepped(step, False), latest="step", at=self.at, forward=False)
 
     def do_change_on(self) -> None:
-        self.ask("past.step", lambda step: self._stepped(step, True), latest="step", at=self.at, forward=True)
+        self.ask("history.step", lambda step: self._stepped(step, True), latest="step", at=self.at, forward=True)
 
     def _stepped(self, step: Mapping[str, Any] | None, forward: bool) -> None:
         if step is None:
@@ -317,7 +317,7 @@ class ThenPlace(Place):
 
     def changed(self) -> None:
         if not self.ghostie.locked:
-            self.ask("past.memory", self._got, latest="memory", id=self.memory_id, at=self.at)
+            self.ask("history.memory", self._got, latest="memory", id=self.memory_id, at=self.at)
 
     def _got(self, found: Mapping[str, Any]) -> None:
         top = self._found is None
@@ -348,7 +348,7 @@ def bring_back(place: Place, row: Row, at: int) -> None:
         place.ghostie.changed()
         place.tell(f"now it says again what it said on {local(at)} · u takes it back")
 
-    place.ask("past.restore", done, id=row["id"], at=at)
+    place.ask("history.restore", done, id=row["id"], at=at)
 
 
 def as_it_was(found: Mapping[str, Any], width: int, styled: Mapping[str, Any], at: int) -> Iterator[Line]:

@@ -245,7 +245,7 @@ def save_filter(desk: Desk, digit: str, query: str) -> dict[str, str]:
     return {str(each): spelt for each, spelt in saved.save_filter(desk.vault, number, query or None).items()}
 
 
-# -- the inbox ---------------------------------------------------------------------------------------------------------
+# -- the inbox -------------------------------------------------------------------------------------------------------
 
 
 @task
