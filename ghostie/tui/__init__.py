@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def launch(layout: Layout, *, passphrase_file: Path | None = None, mouse: bool = True) -> None:
     """Open the screens on the vault at *layout* until the person leaves. Raises what went wrong, of whatever class."""
-    from ghostie.tui.keeper import Keeper, Opening
+    from ghostie.tui.keeper import Keeper, Opening, traces
 
     # nothing moves on the screens: frames that only animate cost a phone its battery
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
@@ -27,5 +28,6 @@ def launch(layout: Layout, *, passphrase_file: Path | None = None, mouse: bool =
         app.run(mouse=mouse and app.settings.mouse)
     finally:
         app.close()
+        sys.stderr.writelines(traces)
     if app.fault is not None:
         raise app.fault

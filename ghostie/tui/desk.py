@@ -134,7 +134,10 @@ class Desk:
 
     def serve(self, opening: Mapping[str, Any]) -> None:
         """Open the vault if that needs nobody, then answer requests until the interface is gone."""
-        self._answer_event(lambda: self._open(opening))
+        try:
+            self._open(opening)
+        except Exception as error:
+            self._send({"event": "locked", "error": self._spelt(error)})
         idle = 0.0
         while True:
             try:
@@ -152,36 +155,26 @@ class Desk:
             except KeyboardInterrupt:
                 continue  # meant for a task that was done by then
 
-    def _answer_event(self, opening: Any) -> None:
-        try:
-            opening()
-            self._send({"event": "open"})
-        except GhostieError as error:
-            self._send({"event": "locked", "error": self._spelt(error)})
-        except Exception as error:
-            self._send({"event": "locked", "error": self._spelt(Fault(kind=type(error).__name__), error)})
-
     def _answer(self, request: Mapping[str, Any]) -> None:
         self._at = request["id"]
         try:
             answer: dict[str, Any] = {"answer": tasks.find(request["task"])(self, **request["given"])}
-        except GhostieError as error:
-            answer = {"error": self._spelt(error)}
         except KeyboardInterrupt:
             answer = {"error": self._spelt(Cancelled())}
         except Exception as error:
-            # a fault of ours: its class is told, its words are not, for they may quote a memory
-            answer = {"error": self._spelt(Fault(kind=type(error).__name__), error)}
+            answer = {"error": self._spelt(error)}
         self._send({"id": self._at, **answer})
 
-    def _spelt(self, error: GhostieError, cause: BaseException | None = None) -> dict[str, Any]:
-        frames = traceback.extract_tb((cause or error).__traceback__) if self.debug else ()
+    def _spelt(self, error: Exception) -> dict[str, Any]:
+        # of a fault of ours the class is told, its words are not, for they may quote a memory
+        told = error if isinstance(error, GhostieError) else Fault(kind=type(error).__name__)
+        frames = traceback.extract_tb(error.__traceback__) if self.debug else ()
         return {
-            "kind": type(error).__name__,
-            "words": str(error),
-            "way_out": error.way_out(),
-            "facts": error.facts,
-            "where": [f'File "{each.filename}", line {each.lineno}, in {each.name}' for each in frames],
+            "kind": type(told).__name__,
+            "words": str(told),
+            "way_out": told.way_out(),
+            "facts": told.facts,
+            "where": [f'  File "{each.filename}", line {each.lineno}, in {each.name}\n' for each in frames],
         }
 
     def _send(self, value: Any) -> None:
@@ -216,22 +209,10 @@ class Desk:
 
 
 def _receive(channel: socket.socket) -> Any:
-    head = _exactly(channel, LENGTH)
-    if head is None:
-        return None
-    body = _exactly(channel, int.from_bytes(head, "big"))
-    return codec.loads_own(body) if body is not None else None
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes | None:
-    chunks = []
-    while count:
-        chunk = channel.recv(min(count, 1 << 20))
-        if not chunk:
-            return None
-        chunks.append(chunk)
-        count -= len(chunk)
-    return b"".join(chunks)
+    """Return what the next frame holds, or None where there is no whole one any more."""
+    length = int.from_bytes(channel.recv(LENGTH, socket.MSG_WAITALL), "big")
+    body = channel.recv(length, socket.MSG_WAITALL)
+    return codec.loads_own(body) if body and len(body) == length else None
 
 
 def _main() -> None:

@@ -2,7 +2,7 @@
 
 Frames go both ways over a socket pair: four bytes of length, then JSON. A request is {"id", "task", "given"}; to it
 come any number of {"id", "said"} and one {"id", "answer"} or {"id", "error"}. {"event"} comes unasked: the vault is
-open, is locked, or has changed.
+locked, or has changed.
 The passphrase and the keys go through the socket, never by argv or environment.
 """
 
@@ -26,6 +26,7 @@ from ghostie.paths import Layout
 
 LENGTH = 4
 LONGEST = 256 << 20
+traces: list[str] = []  # with GHOSTIE_DEBUG, where the errors of keepers came from: shown when ghostie ends
 _SECRETS = ("GHOSTIE_PASSPHRASE", "GHOSTIE_NEW_PASSPHRASE", "GHOSTIE_STORE_PASSPHRASE")
 
 
@@ -95,8 +96,9 @@ def _plain(value: Any) -> Any:
 
 def told(error: Mapping[str, Any]) -> GhostieError:
     """Return the error that a keeper tells of: of the class that was raised there, with the same words and way out."""
-    kind = str(error.get("kind", ""))
-    known = {"KeeperGone": KeeperGone, "Cancelled": Cancelled, "Fault": Fault}.get(kind) or getattr(errors, kind, None)
+    traces.extend(error.get("where", ()))
+    kind = error["kind"]
+    known = {"Cancelled": Cancelled, "Fault": Fault}.get(kind) or getattr(errors, kind, None)
     family = known if isinstance(known, type) and issubclass(known, GhostieError) else GhostieError
     made = type(family.__name__, (_Told, family), {"__module__": family.__module__})(error)
     assert isinstance(made, GhostieError)
@@ -108,11 +110,10 @@ class _Told(GhostieError):
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         super(GhostieError, self).__init__()
-        self.facts = dict(error.get("facts") or {})
-        self._words = str(error.get("words", ""))
-        self._hint = error.get("way_out")
-        self.kind = str(error.get("kind", ""))  # the name of its class there, which may be none of `errors`
-        self.where: list[str] = list(error.get("where") or ())
+        self.facts = error["facts"]
+        self._words = error["words"]
+        self._hint = error["way_out"]
+        self.kind = error["kind"]  # the name of its class there, which may be none of `errors`
 
     def __str__(self) -> str:
         return self._words
@@ -130,7 +131,6 @@ class Asked:
     """A request under way."""
 
     keeper: Keeper
-    number: int
     then: Then
     failed: Failed
     progress: Then | None = None
@@ -177,16 +177,12 @@ class Keeper:
         self._number = 0
         self.ended = False
 
-    @property
-    def pid(self) -> int:
-        return int(self._process.pid)
-
     def ask(
         self, task: str, given: Mapping[str, Any], then: Then, failed: Failed, progress: Then | None = None
     ) -> Asked:
         """Ask for *task*; exactly one of *then* and *failed* is called later, unless the request is dropped."""
         self._number += 1
-        asked = Asked(self, self._number, then, failed, progress)
+        asked = Asked(self, then, failed, progress)
         if self.ended:
             asked.over = True
             failed(KeeperGone())

@@ -103,8 +103,8 @@ class Screen:
     def disk_full(self, full: bool) -> None:
         """Let the keeper write nothing more, or again."""
         assert self.app.keeper is not None
-        _, most = resource.prlimit(self.app.keeper.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self.app.keeper.pid, resource.RLIMIT_FSIZE, (0 if full else most, most))
+        _, most = resource.prlimit(self.app.keeper._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.app.keeper._process.pid, resource.RLIMIT_FSIZE, (0 if full else most, most))
 
     async def settled(self) -> None:
         """Wait until nothing that was asked is under way."""

@@ -52,6 +52,22 @@ memories.MemoriesPlace.opened = breaks
     assert ("in boom" in said) == bool(debug)
 
 
+@pytest.mark.parametrize("debug", [None, "1"])
+def test_where_a_fault_in_the_keeper_was_is_shown_when_ghostie_ends(laptop: Device, debug: str | None) -> None:
+    before = f"""
+from ghostie.tui.screens import memories
+def breaks(self):
+    self.ask("memories.rows", print, failed=lambda error: self.app.exit(), ids=[{{"x": "{CANARY}"}}])
+memories.MemoriesPlace.opened = breaks
+"""
+    env = {"TERM": "xterm-256color", **({"GHOSTIE_DEBUG": debug} if debug else {})}
+    code, seen = laptop.on_terminal("review", env=env, before=before)
+    said = seen.decode(errors="replace")
+    assert code == 0
+    assert CANARY not in said
+    assert ("in rows" in said) == bool(debug)
+
+
 def test_a_fault_in_the_keeper_is_told_without_its_words(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.add("one")
 
@@ -71,7 +87,7 @@ def test_a_keeper_that_dies_is_said_and_the_vault_opens_again(house: House) -> N
     async def story(screen: Screen) -> None:
         await screen.sees("one")
         assert screen.app.keeper is not None
-        os.kill(screen.app.keeper.pid, signal.SIGKILL)
+        os.kill(screen.app.keeper._process.pid, signal.SIGKILL)
         await screen.at("unlock")
         await screen.sees("the process that holds the vault has ended")
         await screen.type(PASSPHRASE)

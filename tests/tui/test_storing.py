@@ -457,7 +457,7 @@ def cut_off(layout: Layout, story: Callable[[Screen], object]) -> None:
         await story(screen)  # type: ignore[misc]
         await screen.settled()
         assert screen.app.keeper is not None
-        os.kill(screen.app.keeper.pid, signal.SIGKILL)
+        os.kill(screen.app.keeper._process.pid, signal.SIGKILL)
 
     show(layout, None, killed, size=(80, 34), quick=False)
     if layout.first_run.exists():
