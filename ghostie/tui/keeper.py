@@ -111,8 +111,8 @@ class _Told(GhostieError):
     def __init__(self, error: Mapping[str, Any]) -> None:
         super(GhostieError, self).__init__()
         self.facts = error["facts"]
-        self._words = error["words"]
-        self._hint = error["way_out"]
+        self._words = str(error["words"])
+        self._hint: str | None = error["way_out"]
         self.kind = error["kind"]  # the name of its class there, which may be none of `errors`
 
     def __str__(self) -> str:

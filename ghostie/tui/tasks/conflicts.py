@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ghostie.errors import Damaged, NoConflict
 from ghostie.tui.tasks import task
 from ghostie.tui.tasks.history import plain
 from ghostie.tui.tasks.memories import row_of, standing
+from ghostie.vault import conflicts
+from ghostie.vault.merge import diff3
 
 if TYPE_CHECKING:
     from ghostie.memory import Version
     from ghostie.tui.desk import Desk
-    from ghostie.vault.conflicts import Conflict
 
 
 @task
 def listing(desk: Desk) -> dict[str, Any]:
     """Return the ids of the memories in conflict, newest first, and where the vault stands."""
-    from ghostie.vault.conflicts import open_conflicts
-
     vault = desk.fresh()
     desk.seen()
-    return {"ids": [entry.id for entry in open_conflicts(vault)], "standing": standing(desk)}
+    return {"ids": [entry.id for entry in conflicts.open_conflicts(vault)], "standing": standing(desk)}
 
 
 @task
 def rows(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
     """Return what a list shows of conflicts: the row, the fields in dispute, and whose the sides are."""
-    from ghostie.errors import Damaged, NoConflict
-    from ghostie.vault.conflicts import look
-
     vault = desk.fresh()
     found = []
     for memory_id in ids:
@@ -37,7 +34,7 @@ def rows(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
         if entry is None:
             continue
         try:
-            conflict = look(vault, entry)
+            conflict = conflicts.look(vault, entry)
             sides = [_device(side) for side in (conflict.mine, *conflict.others)]
             found.append({**row_of(entry), "disputes": list(conflict.disputes), "sides": sides})
         except (Damaged, NoConflict) as error:
@@ -53,8 +50,6 @@ def look(desk: Desk, id: str, other: int = 0) -> dict[str, Any]:
     "both" is what a field would say with both sides in it, or None where that makes no sense; "agreed" is what the
     sides changed without dispute.
     """
-    from ghostie.vault import conflicts
-
     vault = desk.fresh()
     desk.seen()
     entry = vault.find(id)
@@ -65,7 +60,11 @@ def look(desk: Desk, id: str, other: int = 0) -> dict[str, Any]:
     merged = conflicts.merged(vault, entry, conflict)
     fields = []
     for name in sorted(conflict.disputes, key=lambda name: (name != "content", name)):
-        values = {"base": base.field(name) if base is not None else None, **_of_sides(conflict, theirs, name)}
+        values = {
+            "base": base.field(name) if base is not None else None,
+            "mine": conflict.mine.field(name),
+            "theirs": theirs.field(name),
+        }
         both = merged.get(name)
         fields.append(
             {
@@ -95,13 +94,7 @@ def look(desk: Desk, id: str, other: int = 0) -> dict[str, Any]:
     }
 
 
-def _of_sides(conflict: Conflict, theirs: Version, name: str) -> dict[str, Any]:
-    return {"mine": conflict.mine.field(name), "theirs": theirs.field(name)}
-
-
 def _parts(name: str, values: dict[str, Any]) -> list[str | dict[str, str]]:
-    from ghostie.vault.merge import diff3
-
     told = {side: plain(value) for side, value in values.items()}
     parts = diff3(told["base"], told["mine"], told["theirs"]) if name == "content" else None
     if parts is None:
@@ -121,8 +114,6 @@ def _device(version: Version) -> str:
 @task
 def marked(desk: Desk, id: str) -> str:
     """Return the content for an editor, the sides between markers."""
-    from ghostie.vault import conflicts
-
     vault = desk.fresh()
     return conflicts.look(vault, vault.find(id)).marked()
 
@@ -130,8 +121,6 @@ def marked(desk: Desk, id: str) -> str:
 @task
 def check(desk: Desk, content: str) -> str:
     """Return what a person made of `marked`. Raises UsageError where they are not done with it."""
-    from ghostie.vault import conflicts
-
     return conflicts.by_hand(content)
 
 
@@ -141,8 +130,6 @@ def settle(desk: Desk, id: str, picks: dict[str, dict[str, Any]], seen: list[str
 
     A pick is {"side": "mine", "theirs", "base" or "both"}, or {"said": …}. Raises AnotherSide and as `resolve`.
     """
-    from ghostie.vault import conflicts
-
     vault = desk.fresh()
     entry = vault.find(id)
     conflict = conflicts.look(vault, entry)
@@ -162,14 +149,10 @@ def settle(desk: Desk, id: str, picks: dict[str, dict[str, Any]], seen: list[str
 @task
 def keep(desk: Desk, id: str, side: str, seen: list[str], other: int = 0) -> dict[str, Any]:
     """Settle a conflict as a whole: "mine", "theirs", "both" as two memories, or "merged"."""
-    from ghostie.vault import conflicts
-
     conflicts.resolve(desk.vault, id, side, seen=seen, other=other)
     return _settled(desk, id)
 
 
 def _settled(desk: Desk, id: str) -> dict[str, Any]:
-    from ghostie.vault.conflicts import open_conflicts
-
     vault = desk.fresh()
-    return {"row": row_of(vault.find(id)), "left": [entry.id for entry in open_conflicts(vault)]}
+    return {"row": row_of(vault.find(id)), "left": [entry.id for entry in conflicts.open_conflicts(vault)]}

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ghostie import codec
+from ghostie.errors import Damaged, InConflict, UsageError
 from ghostie.tui.tasks import task
 from ghostie.tui.tasks.memories import row_of
+from ghostie.vault.differences import Difference, differences
+from ghostie.vault.moments import change_after, change_before
+from ghostie.vault.query import answer, parse
+from ghostie.vault.query import moment as meant_by
 
 if TYPE_CHECKING:
     from ghostie.tui.desk import Desk
     from ghostie.vault import Vault
-    from ghostie.vault.differences import Difference
     from ghostie.vault.row import Entry
 
 EXCERPT = 400
@@ -23,9 +27,6 @@ def versions(desk: Desk, id: str) -> dict[str, Any]:
 
     "changed" holds against the version before it, None where that is not here; one that does not open is "damaged".
     """
-    from ghostie.errors import Damaged
-    from ghostie.vault.differences import differences
-
     vault = desk.fresh()
     desk.seen()
     entry = vault.find(id)
@@ -69,8 +70,6 @@ def version(desk: Desk, id: str, version: str) -> dict[str, Any]:
 @task
 def diff(desk: Desk, id: str, before: str | None, after: str) -> list[dict[str, Any]]:
     """Return the fields in which two versions differ, as `spelt`; with no *before*, all that *after* says."""
-    from ghostie.vault.differences import differences
-
     vault = desk.fresh()
     entry = vault.find(id)
     older = vault.version(entry, before) if before is not None else None
@@ -80,8 +79,6 @@ def diff(desk: Desk, id: str, before: str | None, after: str) -> list[dict[str, 
 @task
 def restore(desk: Desk, id: str, version: str | None = None, at: int = 0) -> dict[str, Any]:
     """Make a memory say again what *version* said, or what it said at *at*; return its row. Raises InConflict."""
-    from ghostie.errors import InConflict
-
     vault = desk.fresh()
     entry = vault.find(id)
     brought = vault.version(entry, version) if version is not None else vault.as_of(entry, at)
@@ -129,11 +126,8 @@ def _short(value: Any) -> str:
 @task
 def moment(desk: Desk, said: str) -> int:
     """Return the Unix milliseconds of what a person typed: "7d", "2025-06-28 14:30". Raises UsageError."""
-    from ghostie.errors import UsageError
-    from ghostie.vault.query import moment
-
     now = desk.vault.clock()
-    meant = moment(said.strip(), now)
+    meant = meant_by(said.strip(), now)
     if meant > now:
         raise UsageError("that is yet to come", "say a moment that has been: 7d, 2025-06-28, 2025-06-28T14:30")
     return meant
@@ -146,8 +140,6 @@ def listing(desk: Desk, at: int | None, query: str) -> dict[str, Any]:
     "ids" is one string, as in `memories.listing`; "added", "changed" and "removed" count what has happened since.
     Raises BadFilter: words are for the search, which knows the present only.
     """
-    from ghostie.vault.query import answer, parse
-
     vault = desk.fresh()
     desk.seen()
     when = vault.clock() if at is None else at
@@ -189,8 +181,6 @@ def rows(desk: Desk, ids: list[str], at: int) -> list[dict[str, Any]]:
 @task
 def memory(desk: Desk, id: str, at: int) -> dict[str, Any]:
     """Return a memory as it was at *at*, as `memories.memory` does; and what has changed "since", as lines."""
-    from ghostie.vault.differences import differences
-
     vault = desk.fresh()
     entry = vault.find(id)
     then = vault.entry_at(entry, at)
@@ -210,8 +200,6 @@ def step(desk: Desk, at: int | None, forward: bool) -> dict[str, Any] | None:
 
     Backwards it is the moment before the change, forwards the one after it.
     """
-    from ghostie.vault.moments import change_after, change_before
-
     vault = desk.fresh()
     when = vault.clock() if at is None else at
     burst = change_after(vault, when) if forward else change_before(vault, when)
