@@ -1,13 +1,16 @@
-"""A few things at once, where each mostly waits for a server."""
+"""A few things at once, where most of them wait for a server."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from ghostie.errors import StoreError, Throttled, Unreachable
 
 WORKERS = 4
+
+T = TypeVar("T")
 
 
 def in_parallel(tasks: Iterable[Callable[[], None]], workers: int = WORKERS) -> None:
@@ -42,6 +45,35 @@ def in_parallel(tasks: Iterable[Callable[[], None]], workers: int = WORKERS) -> 
         raise
     if failures:
         raise min(failures, key=_grace)
+
+
+def at_once(task: Callable[[], T]) -> Callable[[], T]:
+    """Run *task*; return what gives its result."""
+    result = task()
+    return lambda: result
+
+
+def meanwhile(task: Callable[[], T]) -> Callable[[], T]:
+    """Begin *task* beside what the caller does next; return what waits for it, and gives its result or raises."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(task())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def result() -> T:
+        thread.join()
+        if failures:
+            raise failures[0]
+        return results[0]
+
+    return result
 
 
 def _grace(error: BaseException) -> int:

@@ -63,7 +63,9 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         new_slot = slots.is_pending(link.vault.layout)
         if not (versions or new_slot or outbox.stale() or outbox.names() or outbox.word_is_due()):
             return Pushed()
-        listing = link.look()
+        looked = link.begin_look()
+        entries, unreadable = outbox.read(versions)
+        listing = looked()
         link.check_vault(listing)
         notices: tuple[Notice, ...] = ()
         waiting = outbox.waiting()
@@ -72,13 +74,14 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             # the store lost all of this device's log, or another device retired it, and says so there
             link.ledger.retire(retired(link, fetch(link, dry_run=True).segments))
         if notice := check_self(link, listing):
-            notices, waiting, versions = (notice,), [], outbox.unpublished()
-            memories = len({memory_id for memory_id, _ in versions})
+            notices, waiting = (notice,), []
         slots.send(link, listing)
         outbox.send(waiting)
-        if waiting:
-            versions = outbox.unpublished()  # what waited stands in the log by now
-        packed, unreadable = outbox.pack(versions)
+        if waiting or notices:  # what waited stands in the log by now, or the log is a new one
+            versions = outbox.unpublished()
+            entries, unreadable = outbox.read(versions)
+            memories = max(memories, len({memory_id for memory_id, _ in versions}))
+        packed = outbox.pack(entries)
         outbox.send(packed)
         if stale := outbox.stale():  # of what waited, too
             outbox.renew(listing, stale)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ghostie import files
+from ghostie.backends.parallel import at_once, meanwhile
 from ghostie.backends.retry import Pause, Retrying
 from ghostie.backends.store import ObjectStore, Remembering, backend_of, open_store
 from ghostie.crypto import keys as keyring
@@ -114,12 +115,12 @@ def connect(vault: Vault, watch: Watcher = ignore) -> Link:
     """
     config = load_config(vault.layout)
     store = reach(config.backend, config.options, config.credentials(vault.keys), watch)
-    return Link(vault, store, config, watch=watch)
+    return Link(vault, store, config, watch=watch, beside=backend_of(config.backend).remote)
 
 
 class Link:
     """One vault's tie to one store. *sleep* waits seconds and *random* gives n bytes; both may be replaced, as the
-    vault's clock may.
+    vault's clock may. With *beside*, what the store is asked early is asked while files are read.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Link:
         random: Callable[[int], bytes] = secrets.token_bytes,
         pause: float = 1.0,
         patience: float = 5.0,
+        beside: bool = False,
     ) -> None:
         self.vault = vault
         self.store = store
@@ -145,6 +147,7 @@ class Link:
         self._sleep = sleep
         self._pause = pause
         self._patience = patience
+        self._begin = meanwhile if beside else at_once
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -193,6 +196,10 @@ class Link:
     def look(self) -> Listing:
         """Return one listing of the store. Raises StoreError."""
         return look(self.store)
+
+    def begin_look(self) -> Callable[[], Listing]:
+        """Ask for one listing of the store; return what gives it, or raises StoreError."""
+        return self._begin(self.look)
 
     def check_vault(self, listing: Listing) -> None:
         """Raise StoreChanged unless the store holds the vault that this one was set up with, and KeysRotated if a new

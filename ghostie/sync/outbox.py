@@ -103,8 +103,8 @@ class Outbox:
 
     # -- packing -----------------------------------------------------------------------------------------------------
 
-    def pack(self, versions: Sequence[tuple[str, str]]) -> tuple[list[Packed], list[str]]:
-        """Seal *versions* into segments and put them into the outbox; return them, and the files that do not open."""
+    def read(self, versions: Iterable[tuple[str, str]]) -> tuple[list[Entry], list[str]]:
+        """Return the canonical bytes of *versions*, and the names of the files that do not open."""
         entries: list[Entry] = []
         unreadable: list[str] = []
         for stem, raw in self._vault.files.raw_many(f"{memory_id}.{digest[:32]}" for memory_id, digest in versions):
@@ -112,16 +112,20 @@ class Outbox:
                 unreadable.append(stem)
             else:
                 entries.append(raw)
-        if not versions and self.word_is_due():
+        return entries, unreadable
+
+    def pack(self, entries: list[Entry]) -> list[Packed]:
+        """Seal *entries* into segments and put these into the outbox."""
+        if not entries and self.word_is_due():
             # nothing to say but what was seen: a position that holds the hash of nothing
-            entries.append((self._link.random(32), None))
+            entries = [(self._link.random(32), None)]
         if not entries:
-            return [], unreadable
+            return []
         log = self._link.ledger.log(self._vault.device.writer)
         position, before = log.top() if log.position else (0, GENESIS)
         packed = self.seal(position + 1, before, entries)
         files.write_all_durably((self._vault.layout.outbox / each.name.file, each.sealed) for each in packed)
-        return packed, unreadable
+        return packed
 
     def seal(self, first: int, before: str, entries: Sequence[Entry]) -> list[Packed]:
         """Return *entries* from position *first* on, as segments that each suit the store: few, and none above its best

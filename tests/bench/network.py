@@ -98,7 +98,7 @@ def one_round(home: Home, service: Service, costs: Costs, root: Path) -> None:
     """Push 10,000, push a day's changes, join with a second device, and poll."""
     world = World(root, service.opened(), home.keys)
     shutil.copytree(home.folder, root / "phone")
-    phone = world.at(Layout(root / "phone"), store=service.opened())
+    phone = world.at(Layout(root / "phone"), store=service.opened(), beside=True)
     service.since()
     costs.seal.append(home.seal())
     costs.push.append(timed(lambda: engine.push(phone)))
@@ -128,7 +128,7 @@ def one_round(home: Home, service: Service, costs: Costs, root: Path) -> None:
 
 def next_run(world: World, link: Link, service: Service) -> Link:
     """Return the device as its next run opens it."""
-    return world.at(link.vault.layout, store=service.opened())
+    return world.at(link.vault.layout, store=service.opened(), beside=True)
 
 
 def changes(link: Link) -> int:

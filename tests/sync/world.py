@@ -67,11 +67,12 @@ class World:
         self.config.save(layout)
         return self.at(layout, store=store)
 
-    def at(self, layout: Layout, *, store: ObjectStore | None = None) -> Link:
+    def at(self, layout: Layout, *, store: ObjectStore | None = None, beside: bool = False) -> Link:
         """Return the device whose home is at *layout*, as a process that starts would open it."""
         vault = Vault(layout, self.keys, load_device(layout), clock=self.clock, patience=0.2)
         vault.refresh()
-        return Link(vault, store or self.store, self.config, sleep=lambda _: None, patience=0.2)
+        store = store or self.store
+        return Link(vault, store, self.config, sleep=lambda _: None, patience=0.2, beside=beside)
 
     def again(self, link: Link) -> Link:
         """Return the same device as another process would open it."""
