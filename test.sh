@@ -117,7 +117,7 @@ find_version() {
 # The tests run with PyNaCl and with libsodium alone, as on Android; the second needs the shared library.
 need_sodium() {
     finds_sodium='import ctypes.util, sys; sys.exit(ctypes.util.find_library("sodium") is None)'
-    python -I -c "$finds_sodium" || debian libsodium23 || true
+    python -I -c "$finds_sodium" || debian libsodium23 || debian libsodium26 || true
     python -I -c "$finds_sodium" ||
         say 'test.sh: libsodium is not here, so the tests without PyNaCl skip (Debian or Ubuntu: apt install libsodium23)'
 }
@@ -172,7 +172,7 @@ lint() {
     check reference python -m ghostie.cli.reference --check
     check lock python lock/make.py --check
     if need_shellcheck; then
-        check shell shellcheck install.sh test.sh docs/demo.sh .ci/run
+        check shell shellcheck install.sh test.sh docs/demo.sh .ci/run .ci/newest
     else
         say '  shell: skipped, shellcheck could not be installed here'
     fi
