@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable, Iterator
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import ObjectInfo
+from ghostie.backends.store import ObjectInfo, ObjectStore
 from ghostie.errors import Brake, NoStore, Unreachable
 from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey
@@ -194,6 +196,55 @@ def test_a_usual_push_is_one_write_and_a_usual_pull_one_get(world: World) -> Non
         assert to_phone.since() == ["list", "write"]
         engine.pull(laptop)
         assert to_laptop.since() == ["list", "get"]
+
+
+class Slow(Wire):
+    """A store whose listing is on its way until somebody lets it arrive."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__(store)
+        self.arrives = threading.Event()
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        assert self.arrives.wait(60)
+        return super().list(prefix)
+
+
+def test_over_a_network_files_are_read_while_the_listing_is_on_its_way(
+    world: World, phone: Link, laptop: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(phone, "read meanwhile")
+    wire = Slow(world.store)
+    link = world.at(phone.vault.layout, store=wire, beside=True)
+    read = link.vault.files.raw_many
+
+    def reading(stems: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        yield from read(stems)
+        wire.arrives.set()
+
+    monkeypatch.setattr(link.vault.files, "raw_many", reading)
+    assert engine.push(link).memories == 1
+    assert wire.since() == ["list", "write"]
+    engine.pull(laptop)
+    assert contents(laptop) == ["read meanwhile"]
+
+
+def test_a_listing_that_fails_beside_the_reading_fails_the_push(
+    world: World, phone: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(phone, "not sent")
+    wire = Wire(world.store)
+    link = world.at(phone.vault.layout, store=wire, beside=True)
+
+    def unreachable(prefix: str) -> list[ObjectInfo]:
+        raise Unreachable(why="the network went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "list", unreachable)
+        with pytest.raises(Unreachable, match="the network went away"):
+            engine.push(link)
+    assert wire.since() == []
+    assert engine.push(link).memories == 1
 
 
 def test_a_push_of_many_memories_is_one_object(world: World, phone: Link, laptop: Link) -> None:
