@@ -50,6 +50,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
+    def print_help(self, file: Any = None) -> None:
+        """Write the help. Raises OSError, of which argparse says nothing."""
+        (file or sys.stdout).write(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         from ghostie import text
 

@@ -35,7 +35,7 @@ def mounted(*commands: str) -> Iterator[list[str]]:
     try:
         if holder.stdout.readline() != "ready\n":
             pytest.skip("mounting is refused here")
-        yield ["nsenter", "-t", str(holder.pid), "-m", "--"]
+        yield ["nsenter", "-t", str(holder.pid), "-m", "-r", "--"]  # -r: where this root is not the machine's
     finally:
         holder.communicate()
 
@@ -86,7 +86,7 @@ def test_on_a_disk_that_is_full_everything_can_be_read_and_later_it_goes_on(lapt
     vault = laptop.vault
     copied = f"cp -a {vault} {vault}.copy && mount -t tmpfs -o size=256k,mode=700 tmpfs {vault} && cp -a {vault}.copy/. {vault}"
     with mounted(copied, f"rm -r {vault}.copy") as there:
-        subprocess.run([*there, "sh", "-c", f"cat /dev/zero >{vault}/filler 2>/dev/null"], check=False)
+        subprocess.run([*there, "sh", "-c", f"head -c 1M /dev/zero >{vault}/filler 2>/dev/null"], check=False)
         for argv in (("add", "more"), ("edit", memory_id, "-c", "x"), ("rm", memory_id), ("import", str(notes))):
             done = failed(laptop(*argv, within=there), 1)
             assert "the disk is full" in done.err, argv
