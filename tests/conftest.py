@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from ghostie.crypto.keys import new_keys
 from ghostie.crypto.sealing import Keys
 from ghostie.paths import Layout
+from ghostie.vault import make_home
 from ghostie.vault.device import new_device
-from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
 from tests import tried
 from tests.cli.device import short_folder

@@ -189,7 +189,7 @@ def _rewrap(layout: Layout, keys: Keys, passphrase: str, file: KeyFile | None, k
     from ghostie import files
     from ghostie.crypto import keys as keyring
     from ghostie.sync.slots import note_new_key
-    from ghostie.vault.opening import make_home
+    from ghostie.vault import make_home
 
     cost = _cost(kdf)
     fresh = keyring.wrap(keys, passphrase, cost.most(file.cost) if file is not None else cost)

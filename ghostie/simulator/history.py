@@ -32,9 +32,8 @@ from ghostie.sync.log import Ledger
 from ghostie.sync.notices import REBORN
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.segment import Tips, key_name, seal_segment
-from ghostie.vault import conflicts
+from ghostie.vault import conflicts, make_home
 from ghostie.vault.device import load_device, new_device
-from ghostie.vault.opening import make_home
 from ghostie.vault.row import Entry
 from ghostie.vault.vault import Vault
 

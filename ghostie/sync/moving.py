@@ -16,7 +16,7 @@ from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
 from ghostie.sync.slots import PENDING, note_new_key
 from ghostie.vault.device import load_device
-from ghostie.vault.saved import reseal_filters
+from ghostie.vault.query import reseal_filters
 from ghostie.vault.sealedlog import SealedLog
 from ghostie.vault.versions import VersionFiles
 

@@ -38,9 +38,8 @@ from ghostie.sync.link import MOST_TRIED, Listing, Watcher, alone, ignore, look,
 from ghostie.sync.log import Ledger
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import Seen, key_name
-from ghostie.vault import Vault
+from ghostie.vault import Vault, make_home
 from ghostie.vault.device import load_device, new_device
-from ghostie.vault.opening import make_home
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,73 @@
-"""The vault: the one write path. Versions on disk, heads, merge, index, search."""
+"""The vault: the one write path. Versions on disk, heads, merge, index, search. Here it is made, and opened."""
 
-from ghostie.vault.opening import create_vault, open_vault
-from ghostie.vault.vault import Vault
+from __future__ import annotations
 
-__all__ = ["Vault", "create_vault", "open_vault"]
+import contextlib
+import os
+from pathlib import Path
+
+from ghostie import files
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.unlock import Sources, read_key_file, unlock
+from ghostie.errors import BadHome, VaultExists
+from ghostie.paths import Layout, default_home
+from ghostie.vault.device import load_device, new_device
+from ghostie.vault.vault import Vault as Vault
+
+
+def check_home(layout: Layout) -> None:
+    """Raise BadHome for a folder that holds other things than a vault's."""
+    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations, layout.first_run)}
+    with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
+        if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
+            raise BadHome(home=layout.home, why="it holds other things")
+
+
+def make_home(layout: Layout) -> None:
+    """Make a vault's folders, private to this user. Raises BadHome, also for a folder that holds other things."""
+    check_home(layout)
+    for folder in layout.folders():
+        files.make_private_folder(folder)
+
+
+def create_vault(
+    home: Path | None = None,
+    *,
+    passphrase: str,
+    device_name: str | None = None,
+    cost: keyring.Cost | None = None,
+) -> Vault:
+    """Create a vault at *home* (default: GHOSTIE_HOME or ~/.ghostie) and return it open.
+
+    Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError (for the device's name).
+    """
+    layout = Layout(home or default_home())
+    keyring.check_passphrase(passphrase)
+    device = new_device(device_name)
+    if layout.master_key.exists():
+        raise VaultExists(home=layout.home)
+    make_home(layout)
+    with files.locked(layout.lock):
+        if layout.master_key.exists():
+            raise VaultExists(home=layout.home)
+        keys = keyring.new_keys()
+        key_file = keyring.wrap(keys, passphrase, cost or keyring.calibrate())
+        device.save(layout)
+        vault = Vault(layout, keys, device)
+        vault.index.save()
+        # last: with the key file the vault is there
+        files.write_durably(layout.master_key, key_file.spelt())
+    return vault
+
+
+def open_vault(home: Path | None = None, *, passphrase: str | None = None, sources: Sources | None = None) -> Vault:
+    """Open the vault at *home* with a *passphrase*, or with whatever *sources* have.
+
+    Raises NoVault, WrongKey, NoPassphrase, RefusedKeyFile or BadHome.
+    """
+    layout = Layout(home or default_home())
+    if passphrase is not None:
+        keys = keyring.unwrap(read_key_file(layout), passphrase)
+    else:
+        keys = unlock(layout, sources or Sources())
+    return Vault(layout, keys, load_device(layout))

@@ -1,14 +1,18 @@
-"""What changed between two versions of a memory, field by field; pure."""
+"""What changed: between two versions of a memory, field by field, and in a vault from one moment to the next."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ghostie import codec
 from ghostie.memory import DEFAULTS, Version
 from ghostie.vault.merge import comparable
+
+if TYPE_CHECKING:
+    from ghostie.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,52 @@ def _lines(before: str, after: str, context: int) -> tuple[str, ...]:
         head = f"@@ -1,{len(old)} +1,{len(new)} @@"
         return (head, *(f"-{line}" for line in old), *(f"+{line}" for line in new))
     return tuple(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
+
+
+# -- between moments -------------------------------------------------------------------------------------------------
+
+TOGETHER: Final = 1000  # milliseconds: versions made with less between them are one change of many memories
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Versions made in one go: from when to when (Unix ms), of which memories, and on which devices."""
+
+    first: int
+    last: int
+    ids: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+def change_before(vault: Vault, moment: int) -> Burst | None:
+    """Return the last change up to *moment*; the vault as of just before it is that of `first - 1`."""
+    return _burst(_made(vault, lambda row: row["modified"] <= moment, newest=True))
+
+
+def change_after(vault: Vault, moment: int) -> Burst | None:
+    """Return the first change after *moment*; the vault that it left is that of `last`."""
+    return _burst(_made(vault, lambda row: row["modified"] > moment, newest=False))
+
+
+def _made(vault: Vault, wanted: Any, *, newest: bool) -> list[tuple[int, str, str]]:
+    found = [
+        (row["modified"], entry.id, str(row.get("device") or row.get("device_id") or ""))
+        for entry in vault.index.entries()
+        for row in entry.versions.values()
+        if wanted(row)
+    ]
+    return sorted(found, reverse=newest)
+
+
+def _burst(made: Iterable[tuple[int, str, str]]) -> Burst | None:
+    times: list[int] = []
+    ids: dict[str, None] = {}
+    devices: dict[str, None] = {}
+    for time, memory_id, device in made:
+        if times and abs(time - times[-1]) > TOGETHER:
+            break
+        times.append(time)
+        ids[memory_id] = None
+        if device:
+            devices[device] = None
+    return Burst(min(times), max(times), tuple(ids), tuple(devices)) if times else None

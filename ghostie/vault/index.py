@@ -117,8 +117,8 @@ class Index:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def load(self) -> MemoryTable:
-        """Load the index and bring it up to date with the files; return TinyDB's table of memories."""
+    def load(self) -> None:
+        """Load the index and bring it up to date with the files."""
         self.edition += 1
         for _ in range(2):
             storage = SealedStorage(self._layout, self._keys)
@@ -150,13 +150,6 @@ class Index:
                 continue
             self._unsaved += len(rows)
         self._reconcile()
-        return self.table()
-
-    def table(self) -> MemoryTable:
-        """Return TinyDB's table over the loaded documents."""
-        storage = SealedStorage(self._layout, self._keys)
-        storage.write({"memories": self._docs})
-        return MemoryTable(storage, "memories", cache_size=0)
 
     def seen(self) -> tuple[int, bytes | None]:
         """Return what the journal was when it was loaded or last written here; anything new changes it."""
@@ -176,15 +169,20 @@ class Index:
     def __contains__(self, memory_id: object) -> bool:
         return memory_id in self._docs
 
+    def __getitem__(self, memory_id: str) -> Entry:
+        return Entry(self._docs[memory_id], memory_id)
+
     def get(self, memory_id: str) -> Entry | None:
-        doc = self._docs.get(memory_id)
-        return Entry(doc, memory_id) if doc is not None else None
+        return self[memory_id] if memory_id in self._docs else None
 
     def ids(self) -> Iterator[str]:
         return iter(self._docs)
 
-    def entries(self) -> Iterator[Entry]:
-        return (Entry(doc, memory_id) for memory_id, doc in self._docs.items())
+    def entries(self, ids: Iterable[str] | None = None) -> Iterator[Entry]:
+        """Yield the memories, or those of *ids* that there are."""
+        if ids is None:
+            return (Entry(doc, memory_id) for memory_id, doc in self._docs.items())
+        return (self[memory_id] for memory_id in ids if memory_id in self._docs)
 
     def purged(self) -> list[str]:
         """Return the ids of the memories that have a purge marker."""
@@ -196,7 +194,10 @@ class Index:
 
     def find(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Entry]:
         """Return the memories whose document *test* holds for, in no order."""
-        return self.table().search(test)  # type: ignore[return-value, arg-type]
+        storage = SealedStorage(self._layout, self._keys)
+        storage.write({"memories": self._docs})
+        table = MemoryTable(storage, "memories", cache_size=0)
+        return table.search(test)  # type: ignore[return-value, arg-type]
 
     def has(self, version: Version) -> bool:
         """Tell whether this version is known: there, or destroyed by a purge."""

@@ -1,15 +1,23 @@
-"""Operations: what each command changed, so that it can be undone. One sealed entry a command, appended."""
+"""Operations: what each command changes, noted in one sealed entry a command, and put back by new versions."""
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ghostie import codec
 from ghostie.crypto.sealing import Keys, Purpose
+from ghostie.errors import CannotWrite, ChangedSince, NothingToUndo, NotNoted
+from ghostie.memory import Version, make_version, said, stamp
 from ghostie.paths import Layout
+from ghostie.vault.row import Entry
 from ghostie.vault.sealedlog import SealedLog
+
+if TYPE_CHECKING:
+    from ghostie.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,10 @@ class Operations:
     def __init__(self, layout: Layout, keys: Keys) -> None:
         self._log = SealedLog(layout.operations, keys, Purpose.OPERATION, "operations")
 
-    def append(self, what: str, changes: list[Change], time: int, undoes: str | None = None) -> Operation:
+    def append(self, what: str, changes: list[Change], time: int, undoes: str | None = None) -> None:
         """Note an operation, durably. The lock is held."""
-        operation = Operation(secrets.token_hex(4), time, what, tuple(changes), undoes)
         entry: dict[str, Any] = {
-            "id": operation.id,
+            "id": secrets.token_hex(4),
             "time": time,
             "what": what,
             "changes": [[change.id, list(change.before), list(change.after)] for change in changes],
@@ -55,7 +62,6 @@ class Operations:
         if undoes:
             entry["undoes"] = undoes
         self._log.append([codec.dumps_own(entry)])
-        return operation
 
     def all(self) -> list[Operation]:
         return [
@@ -84,7 +90,6 @@ class Operations:
             if (
                 operation.undoes is None
                 and operation.id not in undone
-                and operation.can_undo
                 and operation.what != "pull"
                 and not ids <= purged
             ):
@@ -113,3 +118,129 @@ def _undone(operations: list[Operation]) -> set[str]:
         if operation.undoes is not None and operation.id not in undone:
             undone.add(operation.undoes)
     return undone
+
+
+# -- while it happens ------------------------------------------------------------------------------------------------
+
+
+class Changing:
+    """A change of the vault that is under way; called with a memory's id before that changes."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.undoes: str | None = None  # the id of the operation that this one puts back
+        self._vault = vault
+        self._before: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, memory_id: str) -> None:
+        if memory_id not in self._before:
+            self._before[memory_id] = self._heads(memory_id)
+
+    def changes(self) -> list[Change]:
+        return [
+            Change(memory_id, before, after)
+            for memory_id, before in self._before.items()
+            if (after := self._heads(memory_id)) != before
+        ]
+
+    def _heads(self, memory_id: str) -> tuple[str, ...]:
+        entry = self._vault.index.get(memory_id)
+        return tuple(head[:32] for head in entry.heads) if entry is not None else ()
+
+
+@contextlib.contextmanager
+def changing(vault: Vault, what: str) -> Iterator[Changing]:
+    """Hold the writers' lock and a fresh index for a change named *what*; leave one operation, if anything changed."""
+    with vault.writing():
+        vault.index.load()
+        with contextlib.suppress(CannotWrite):
+            vault.obey_purges(vault.index.purged())  # one may have been cut off half way
+        change = Changing(vault)
+        failed = True
+        try:
+            yield change
+            failed = False
+        finally:
+            # what a failure has already written durably is noted too: it happened
+            if changes := change.changes():
+                try:
+                    vault.operations.append(what, changes, vault.clock(), change.undoes)
+                except CannotWrite as error:
+                    if not failed:  # else the failure itself says more
+                        raise NotNoted(why=error.facts["why"], id=changes[0].id) from error
+
+
+# -- putting it back -------------------------------------------------------------------------------------------------
+
+
+def undo(vault: Vault, operation_id: str | None = None, *, redo: bool = False) -> Operation:
+    """Do what `Vault.undo` says."""
+    from ghostie.vault import conflicts
+
+    with changing(vault, "undo") as change:
+        operations = vault.operations
+        if operation_id is None:
+            operation = operations.next_to_redo() if redo else operations.next_to_undo()
+        else:
+            operation = next((each for each in operations.all() if each.id == operation_id), None)
+        if operation is None or not operation.can_undo:
+            raise NothingToUndo(verb="redo" if redo else "undo")
+        versions: list[Version] = []
+        for item in operation.changes:
+            entry = vault.index.get(item.id)
+            if entry is None or not _stands(vault, entry, item.after):
+                raise ChangedSince(id=item.id[:8])
+            change(item.id)
+            versions += _put_back(vault, entry, item.before)
+        change.undoes = operation.id
+        vault.commit(versions)
+        conflicts.note(vault, [item.id for item in operation.changes])
+        return operation
+
+
+def _stands(vault: Vault, entry: Entry, after: tuple[str, ...]) -> bool:
+    """Tell whether *entry* is as an operation left it: the same heads, or others that say the same."""
+    if sorted(head[:32] for head in entry.heads) == sorted(after):
+        return True
+    if len(entry.heads) != len(after):
+        return False
+    now = sorted(vault.files.read(entry.stem(head)).say() for head in entry.heads)
+    return now == sorted(_version(vault, entry, head).say() for head in after)
+
+
+def _put_back(vault: Vault, entry: Entry, before: tuple[str, ...]) -> list[Version]:
+    """Return the versions after which *entry* says what the heads *before* said."""
+    from ghostie.vault.conflicts import common_ground
+
+    if not before:
+        return [vault.tombstone(entry)]
+    olds = [_version(vault, entry, digest) for digest in before]
+    if len(olds) == 1:
+        return [vault.successor(entry, olds[0])]
+    # two heads stood side by side: their common ground again, and both sides upon it
+    base = common_ground(vault, entry, olds[0], olds[1])
+    ground = make_version(
+        {**(said(base) if base is not None else {}), "id": entry.id},
+        {**vault.sync_after(entry), "deleted": base is None or base.deleted},
+    )
+    sides = [
+        make_version(
+            {**said(old), "id": entry.id},
+            {
+                "version": ground.number + 1,
+                "parents": [ground.hash],
+                "last_modified": stamp(ground.modified + 1),
+                "deleted": old.deleted,
+                "device": old.sync.get("device"),
+                "salt": vault.salt(),
+            },
+        )
+        for old in olds
+    ]
+    return [ground, *sides]
+
+
+def _version(vault: Vault, entry: Entry, hash32: str) -> Version:
+    found = next((digest for digest in entry.versions if digest.startswith(hash32)), None)
+    if found is None:
+        raise ChangedSince(id=entry.id[:8])
+    return vault.files.read(entry.stem(found))

@@ -16,8 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ghostie.errors import BadFilter, UsageError
+from ghostie import codec, files
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
+from ghostie.errors import BadFilter, BadJson, CannotRead, Damaged, UsageError
 from ghostie.memory import STATUSES, millis
+from ghostie.paths import Layout
 from ghostie.vault.row import Entry, shown_row
 
 if TYPE_CHECKING:
@@ -307,3 +310,56 @@ def moment(text: str, now: int) -> int:
         return millis(read.astimezone().isoformat())
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"{text[:40]!r} is not a time", "say it as 7d, 12h, 2025-06-28 or 2025-06-28T14:30") from None
+
+
+# -- saved filters: up to nine under the digits, sealed, for they hold the person's words ------------------------------
+
+DIGITS: Final = range(1, 10)
+_PLACE: Final = (b"filters",)
+
+
+def load_filters(vault: Vault) -> dict[int, str]:
+    """Return the saved filters by their digit, as they are spelt. Raises Damaged."""
+    try:
+        kept = codec.loads(unseal(vault.keys, Purpose.FILTERS, _PLACE, files.read(vault.layout.filters)))
+        return {int(digit): str(spelt) for digit, spelt in sorted(kept.items()) if int(digit) in DIGITS}
+    except FileNotFoundError:
+        return {}
+    except (SealError, BadJson, CannotRead, ValueError, AttributeError):
+        raise Damaged(what="filters.enc") from None
+
+
+def save_filter(vault: Vault, digit: int, spelt: str | None) -> dict[int, str]:
+    """Keep a filter under *digit*, or with None nothing; return all that are kept. What is damaged is replaced.
+
+    Raises UsageError for another digit, BadFilter, VaultBusy or CannotWrite.
+    """
+    if digit not in DIGITS:
+        raise UsageError("a saved filter has a number from 1 to 9")
+    clean = parse(spelt).spelt() if spelt is not None else None
+    with vault.writing():
+        try:
+            kept = load_filters(vault)
+        except Damaged:
+            kept = {}
+        kept.pop(digit, None)
+        if clean is not None:
+            kept[digit] = clean
+        kept = dict(sorted(kept.items()))
+        files.write_durably(vault.layout.filters, _sealed(vault.keys, kept))
+    return kept
+
+
+def reseal_filters(layout: Layout, older: Keys, newer: Keys) -> None:
+    """Seal the saved filters again under the newest of *newer*; what does not open stays as it is. The lock is held."""
+    for keys in (older, newer):
+        try:
+            kept = codec.loads(unseal(keys, Purpose.FILTERS, _PLACE, files.read(layout.filters)))
+        except (FileNotFoundError, CannotRead, SealError, BadJson):
+            continue
+        files.write_durably(layout.filters, _sealed(newer, kept))
+        return
+
+
+def _sealed(keys: Keys, kept: Mapping[int, str] | Mapping[str, str]) -> bytes:
+    return seal(keys, Purpose.FILTERS, _PLACE, codec.dumps({str(digit): spelt for digit, spelt in kept.items()}))

@@ -31,9 +31,8 @@ from ghostie.errors import (
 )
 from ghostie.memory import Record, Version, check_fields, make_version, memory, new_id, new_salt, normal, said, stamp
 from ghostie.paths import Layout
-from ghostie.vault.changing import Changing
 from ghostie.vault.device import Device
-from ghostie.vault.operations import Change, Operation, Operations
+from ghostie.vault.operations import Change, Changing, Operation, Operations, changing, undo
 from ghostie.vault.row import Entry, Journal, row_of
 from ghostie.vault.versions import VersionFiles
 
@@ -140,9 +139,7 @@ class Vault:
             change(entry.id)
             self.commit([version])
             self._settle([entry.id])
-            after = self.index.get(entry.id)
-            assert after is not None
-            return self.files.read(after.stem(after.heads[0]))
+            return self.shown(self.index[entry.id])
 
     def edit_all(
         self, prefixes: Iterable[str], changes: Callable[[Version], Mapping[str, Any]], *, what: str = "edit"
@@ -176,7 +173,7 @@ class Vault:
 
         Raises as `edit`, or UsageError, IsRemoved or PrivacyDiffers.
         """
-        from ghostie.vault.uniting import united
+        from ghostie.vault.likeness import united
 
         with self.changing("merge") as change:
             gone, kept = self.find(prefix), self.find(into)
@@ -237,37 +234,28 @@ class Vault:
             fresh = [version for version in arrived.values() if not self.index.has(version)]
             # of what is known already too: repeating a take-in that was cut off finishes it
             touched = list(dict.fromkeys(version.id for version in arrived.values()))
-            was = {
-                memory_id: entry.deleted for memory_id in touched if (entry := self.index.get(memory_id)) is not None
-            }
+            was = {entry.id: entry.deleted for entry in self.index.entries(touched)}
             for memory_id in touched:
                 change(memory_id)
             self.commit(fresh)
             merged = self._settle(touched)
             self.obey_purges(touched)
-            return self._report(
-                len(fresh), list(dict.fromkeys(version.id for version in (*fresh, *merged))), was, merged
+            now = list(self.index.entries(dict.fromkeys(version.id for version in (*fresh, *merged))))
+            return TakenIn(
+                new=len(fresh),
+                added=tuple(entry.id for entry in now if not entry.deleted and was.get(entry.id, True)),
+                changed=tuple(entry.id for entry in now if not entry.deleted and was.get(entry.id) is False),
+                removed=tuple(entry.id for entry in now if entry.deleted and was.get(entry.id) is False),
+                merged=tuple(dict.fromkeys(version.id for version in merged)),
+                conflicts=tuple(entry.id for entry in now if entry.in_conflict),
+                flagged=tuple(entry.id for entry in now if entry.row.get("flag")),
             )
-
-    def _report(self, new: int, ids: list[str], was: Mapping[str, bool], merged: list[Version]) -> TakenIn:
-        now = {memory_id: entry for memory_id in ids if (entry := self.index.get(memory_id)) is not None}
-        return TakenIn(
-            new=new,
-            added=tuple(i for i, entry in now.items() if not entry.deleted and was.get(i, True)),
-            changed=tuple(i for i, entry in now.items() if not entry.deleted and was.get(i) is False),
-            removed=tuple(i for i, entry in now.items() if entry.deleted and was.get(i) is False),
-            merged=tuple(dict.fromkeys(version.id for version in merged)),
-            conflicts=tuple(i for i, entry in now.items() if entry.in_conflict),
-            flagged=tuple(i for i, entry in now.items() if entry.row.get("flag")),
-        )
 
     def undo(self, operation_id: str | None = None, *, redo: bool = False) -> Operation:
         """Put back what the last command changed, or the operation named; with *redo*, what the last undo did.
 
         What pulls brought is only undone by name. Raises NothingToUndo or ChangedSince.
         """
-        from ghostie.vault.undo import undo
-
         return undo(self, operation_id, redo=redo)
 
     # -- finding -----------------------------------------------------------------------------------------------------
@@ -307,9 +295,7 @@ class Vault:
         if len(found) > 1:
             examples = ", ".join(memory_id[: len(wanted) + 4] for memory_id in found[:3])
             raise AmbiguousId(prefix=prefix[:40], count=len(found), examples=examples)
-        entry = self.index.get(found[0])
-        assert entry is not None
-        return entry
+        return self.index[found[0]]
 
     def _find_all(self, prefixes: Iterable[str]) -> list[Entry]:
         """Return the memories that *prefixes* name, each once."""
@@ -390,9 +376,9 @@ class Vault:
                     raise KeysChanged()
             yield
 
-    def changing(self, what: str) -> Changing:
+    def changing(self, what: str) -> contextlib.AbstractContextManager[Changing]:
         """Hold the lock with the index loaded, for a change named *what*; the parts of the vault use it."""
-        return Changing(self, what)
+        return changing(self, what)
 
     def commit(self, versions: list[Version]) -> None:
         """Write *versions* durably and note them in the loaded index."""
@@ -404,28 +390,26 @@ class Vault:
         """Merge what the rules can merge among the heads of memories *ids*; return the merge versions."""
         from ghostie.vault import conflicts, merge
 
-        apart = [each for each in ids if (entry := self.index.get(each)) is not None and entry.in_conflict]
+        apart = [entry for entry in self.index.entries(ids) if entry.in_conflict]
         added: list[Version] = []
-        for memory_id in apart:
-            entry = self.index.get(memory_id)
-            assert entry is not None
+        for entry in apart:
             opened = self.files.read_many(entry.stems())
             known = {version.hash: version for _, version in opened if not isinstance(version, Damaged)}
             added += merge.settle(known).added
         self.commit(added)
-        if noted := {*apart, *conflicts.noted(self).intersection(ids)}:
+        if noted := {*(entry.id for entry in apart), *conflicts.noted(self).intersection(ids)}:
             conflicts.note(self, sorted(noted))
         return added
 
     def finish_purges(self) -> None:
         """Finish what was cut off half way through a purge. The index is loaded. Raises VaultBusy or KeysChanged."""
-        if any(entry.doomed() for memory_id in self.index.purged() if (entry := self.index.get(memory_id))):
+        if any(entry.doomed() for entry in self.index.entries(self.index.purged())):
             with self.changing("purge"):
                 pass  # every change begins with that
 
     def obey_purges(self, ids: Iterable[str]) -> None:
         """Destroy what the markers of memories *ids* say is destroyed and is still here. The lock is held."""
-        stems = [stem for memory_id in ids if (entry := self.index.get(memory_id)) for stem in entry.doomed()]
+        stems = [stem for entry in self.index.entries(ids) for stem in entry.doomed()]
         if stems:
             # the files before the index: what is cut off here is found again by them, and finished
             self._search.forget()
@@ -468,9 +452,7 @@ class Vault:
         """Return the version that *changes* make of *shown*, or None if they change nothing."""
         fields = normal({**said(shown), **changes})
         check_fields(fields)
-        entry = self.index.get(shown.id)
-        assert entry is not None
-        version = make_version({**fields, "id": shown.id}, self.sync_after(entry, parents))
+        version = make_version({**fields, "id": shown.id}, self.sync_after(self.index[shown.id], parents))
         return None if version.say() == shown.say() and not shown.deleted else version
 
     def tombstone(self, entry: Entry) -> Version:

@@ -27,8 +27,8 @@ from ghostie.sync.link import Link
 from ghostie.sync.repair import repair
 from ghostie.sync.segment import key_name
 from ghostie.sync.setup import Place, set_up
+from ghostie.vault import make_home
 from ghostie.vault.device import new_device
-from ghostie.vault.opening import make_home
 from ghostie.vault.vault import Vault
 
 from ..sync.world import Wire, World, add, every_version, picture, settle, sync

@@ -12,7 +12,7 @@ from ghostie.paths import Layout
 from ghostie.sync.config import load_config
 from ghostie.sync.link import Link
 from ghostie.sync.setup import Place, SetUp, set_up
-from ghostie.vault.opening import create_vault, open_vault
+from ghostie.vault import create_vault, open_vault
 
 MINE, THEIRS = "correct horse battery", "staple of another kind"
 

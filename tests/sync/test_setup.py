@@ -41,8 +41,8 @@ from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL
 from ghostie.sync.segment import key_name
 from ghostie.sync.setup import SetUp
 from ghostie.sync.slots import note_new_key
+from ghostie.vault import open_vault
 from ghostie.vault.device import load_device
-from ghostie.vault.opening import open_vault
 from ghostie.vault.vault import Vault
 
 from .joining import MINE, THEIRS, join, link_of, linked, new, sources

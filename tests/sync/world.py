@@ -19,9 +19,8 @@ from ghostie.sync.engine import Pulled
 from ghostie.sync.link import Link, look
 from ghostie.sync.log import Ledger
 from ghostie.sync.segment import Segment, SegmentName, Tips, key_name, open_segment
-from ghostie.vault import conflicts
+from ghostie.vault import conflicts, make_home
 from ghostie.vault.device import Device, load_device, new_device
-from ghostie.vault.opening import make_home
 from ghostie.vault.row import Entry
 from ghostie.vault.vault import Vault
 

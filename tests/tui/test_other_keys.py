@@ -21,7 +21,7 @@ from ghostie.tui.screens.memories import MemoriesPlace
 from ghostie.tui.screens.palette import PalettePlace
 from ghostie.tui.screens.sync import SyncPlace
 from ghostie.tui.screens.unlock import UnlockPlace
-from ghostie.vault.saved import DIGITS, save_filter
+from ghostie.vault.query import DIGITS, save_filter
 from tests.schedulers import stand_in
 from tests.tui.house import PASSPHRASE, House, Screen, show
 from tests.tui.meeting import Meeting

@@ -12,8 +12,8 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys, Purpose, unseal
 from ghostie.memory import Version, make_version, stamp
 from ghostie.paths import Layout
+from ghostie.vault import make_home
 from ghostie.vault.device import Device
-from ghostie.vault.opening import make_home
 from ghostie.vault.row import Entry
 from ghostie.vault.sealedlog import SealedLog
 from ghostie.vault.vault import Vault

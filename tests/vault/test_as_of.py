@@ -6,8 +6,7 @@ import pytest
 
 from ghostie.errors import UnknownVersion
 from ghostie.memory import id_from
-from ghostie.vault.differences import Difference, differences
-from ghostie.vault.moments import change_after, change_before
+from ghostie.vault.differences import Difference, change_after, change_before, differences
 from ghostie.vault.query import Filter
 from ghostie.vault.vault import Vault
 

@@ -6,7 +6,7 @@ import pytest
 
 from ghostie.errors import InConflict, IsRemoved, PrivacyDiffers, UnknownMemory, UsageError
 from ghostie.memory import id_from
-from ghostie.vault.uniting import joined_text
+from ghostie.vault.likeness import joined_text
 from ghostie.vault.vault import Vault
 
 from .house import contents, made, reopened, shown

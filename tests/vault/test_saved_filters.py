@@ -6,7 +6,7 @@ import pytest
 
 from ghostie.crypto.sealing import Keys
 from ghostie.errors import BadFilter, Damaged, UsageError
-from ghostie.vault.saved import load_filters, reseal_filters, save_filter
+from ghostie.vault.query import load_filters, reseal_filters, save_filter
 from ghostie.vault.vault import Vault
 
 from .house import KEYS, reopened

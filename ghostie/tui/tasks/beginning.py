@@ -27,8 +27,8 @@ def begin(desk: Desk) -> dict[str, Any]:
     from ghostie.backends.store import REGISTRY
     from ghostie.errors import GhostieError
     from ghostie.sync.config import known_config
+    from ghostie.vault import check_home
     from ghostie.vault.device import default_name
-    from ghostie.vault.opening import check_home
 
     wrong = ""
     if not desk.layout.master_key.exists():
@@ -71,7 +71,7 @@ def keep(desk: Desk, draft: dict[str, Any]) -> None:
     """Note where the questions are, and what was answered in the open. A place where that cannot be is no matter."""
     from ghostie import files
     from ghostie.errors import GhostieError
-    from ghostie.vault.opening import check_home
+    from ghostie.vault import check_home
 
     with contextlib.suppress(GhostieError):
         if not desk.layout.master_key.exists():
@@ -124,8 +124,7 @@ def make(desk: Desk, passphrase: str, device: str) -> list[str]:
 
     Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError.
     """
-    from ghostie.vault import create_vault
-    from ghostie.vault.opening import make_home
+    from ghostie.vault import create_vault, make_home
 
     make_home(desk.layout)
     _note(desk, list(LEFT), _kept(desk).get("draft"))  # first: a vault whose words were never shown must not be

@@ -8,8 +8,7 @@ from ghostie import codec
 from ghostie.errors import Damaged, InConflict, UsageError
 from ghostie.tui.tasks import task
 from ghostie.tui.tasks.memories import row_of
-from ghostie.vault.differences import Difference, differences
-from ghostie.vault.moments import change_after, change_before
+from ghostie.vault.differences import Difference, change_after, change_before, differences
 from ghostie.vault.query import answer, parse
 from ghostie.vault.query import moment as meant_by
 

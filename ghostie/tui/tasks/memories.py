@@ -231,7 +231,7 @@ def numbers(desk: Desk) -> dict[str, Any]:
 @task
 def filters(desk: Desk) -> dict[str, str]:
     """Return the saved filters by digit. Raises Damaged."""
-    from ghostie.vault.saved import load_filters
+    from ghostie.vault.query import load_filters
 
     return {str(digit): spelt for digit, spelt in load_filters(desk.vault).items()}
 
@@ -239,10 +239,10 @@ def filters(desk: Desk) -> dict[str, str]:
 @task
 def save_filter(desk: Desk, digit: str, query: str) -> dict[str, str]:
     """Keep *query* under *digit*, or nothing where it is empty; return all that is kept. Raises UsageError."""
-    from ghostie.vault import saved
+    from ghostie.vault.query import save_filter as save
 
     number = int(digit) if digit.isdecimal() and len(digit) == 1 else 0
-    return {str(each): spelt for each, spelt in saved.save_filter(desk.vault, number, query or None).items()}
+    return {str(each): spelt for each, spelt in save(desk.vault, number, query or None).items()}
 
 
 # -- the inbox -------------------------------------------------------------------------------------------------------
