@@ -24,7 +24,7 @@ def check_home(layout: Layout) -> None:
 
 
 def make_home(layout: Layout) -> None:
-    """Make a vault's folders, private to this user. Raises BadHome, also for a folder that holds other things."""
+    """Make a vault's folders, private to this user. Raises BadHome."""
     check_home(layout)
     for folder in layout.folders():
         files.make_private_folder(folder)
@@ -37,7 +37,7 @@ def create_vault(
     device_name: str | None = None,
     cost: keyring.Cost | None = None,
 ) -> Vault:
-    """Create a vault at *home* (default: GHOSTIE_HOME or ~/.ghostie) and return it open.
+    """Create a vault at *home* (by default `default_home`) and return it open.
 
     Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError (for the device's name).
     """

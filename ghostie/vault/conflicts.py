@@ -1,4 +1,4 @@
-"""Conflicts: memories with more than one head that the rules could not merge, and what a person can do about them."""
+"""Conflicts: memories with heads that the rules could not merge, and what a person can do about them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHOICES: Final = ("mine", "theirs", "both", "merged", "edit")
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An open conflict: what the sides began at (None: nothing), this device's side, the others, what they dispute."""
+    """An open conflict: what the sides began at, this device's side, the others, and the fields in dispute."""
 
     id: str
     base: Version | None
@@ -35,7 +35,7 @@ class Conflict:
         return self.others[0]
 
     def marked(self) -> str:
-        """Return the content for an editor, the sides between markers."""
+        """Return the content for an editor, with markers."""
         return merge.marked(self.base, self.mine, *self.others)
 
 
@@ -49,7 +49,7 @@ def look(vault: Vault, entry: Entry) -> Conflict:
     """Return the conflict of *entry*. Raises NoConflict, or Damaged where fewer than two of its heads open."""
     if not entry.in_conflict:
         raise NoConflict(id=entry.id[:8])
-    known = _known(vault, entry)
+    known = vault.files.opened(entry)
     heads = [known[digest] for digest in entry.heads if digest in known]
     if len(heads) < 2:
         raise Damaged(what=f"version file {next(entry.stem(digest) for digest in entry.heads if digest not in known)}")
@@ -63,13 +63,7 @@ def look(vault: Vault, entry: Entry) -> Conflict:
 
 
 def common_ground(vault: Vault, entry: Entry, one: Version, other: Version) -> Version | None:
-    """Return the nearest common ancestor of two versions of *entry*."""
-    return merge.common_ancestor(_known(vault, entry), one.hash, other.hash)
-
-
-def _known(vault: Vault, entry: Entry) -> dict[str, Version]:
-    opened = vault.files.read_many(entry.stems())
-    return {version.hash: version for _, version in opened if not isinstance(version, Damaged)}
+    return merge.common_ancestor(vault.files.opened(entry), one.hash, other.hash)
 
 
 def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
@@ -87,7 +81,7 @@ def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
 
 
 def by_hand(content: str) -> str:
-    """Return *content*, which a person made of `Conflict.marked`. Raises UsageError where they are not done with it."""
+    """Return *content*, which a person made of `Conflict.marked`. Raises UsageError where they are not done."""
     if any(line.startswith(("<<<<<<< mine", ">>>>>>> theirs")) for line in content.splitlines()):
         raise UsageError("the markers are still in the text; nothing was changed")
     if not content.strip():
@@ -96,7 +90,7 @@ def by_hand(content: str) -> str:
 
 
 def merged(vault: Vault, entry: Entry, conflict: Conflict) -> Record:
-    """Return the fields of the choice "merged": all that agrees, and in dispute both texts, else this device's."""
+    """Return the fields of the choice "merged"; see `merge.joined`."""
     fields: Record = said(conflict.mine)
     for other in conflict.others:
         base = common_ground(vault, entry, conflict.mine, other)
@@ -117,9 +111,9 @@ def resolve(
     """Settle a conflict as the person says; return it and the versions that were made.
 
     *keep* is one of CHOICES; for "edit", *edited* returns the content that the person made of it, and *fields* are
-    values that the person chose for single fields; all others are those of "merged". *seen* are the heads' hashes that
-    the person was shown, *other* is which of several other sides "theirs" means. Raises NoConflict, AnotherSide where
-    there are other heads by now, or as `Vault.edit`.
+    values of their choice; all others are those of "merged". *seen* are the hashes of the heads that they were shown,
+    *other* is which of several sides "theirs" means. Raises NoConflict, AnotherSide where there are other heads by now,
+    or as `Vault.edit`.
     """
     content = None
     if keep == "edit" and edited is not None:
@@ -156,7 +150,7 @@ def _resolution(
 
 
 def _split(vault: Vault, conflict: Conflict, other: Version) -> Version | None:
-    """Return the first version of the memory that the other side becomes: the same wherever it is made."""
+    """Return the other side as a memory of its own: the same wherever it is made."""
     if other.deleted:
         return None
     fields = said(other)
@@ -182,7 +176,7 @@ def noted(vault: Vault) -> set[str]:
 
 
 def note(vault: Vault, ids: Iterable[str]) -> None:
-    """Keep `sync/conflicts/` in step for memories *ids*: a sealed worksheet for each open conflict, none for others."""
+    """Keep a sealed worksheet for each open conflict among memories *ids*, and none for the others."""
     sheets, settled = [], []
     for memory_id in ids:
         path = vault.layout.worksheet(memory_id)

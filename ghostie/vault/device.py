@@ -17,7 +17,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A writer id (16 hex digits, random, of this installation) and a name (for people, sealed wherever it travels)."""
+    """A writer id (16 random hex digits) and a name (for people, sealed wherever it travels)."""
 
     writer: str
     name: str
@@ -29,7 +29,7 @@ class Device:
         return replace(self, name=checked_name(name))
 
     def reborn(self, random: Callable[[int], bytes] = secrets.token_bytes) -> Device:
-        """Return this device as a new writer: its old log now belongs to somebody else, or to an older self."""
+        """Return this device as a new writer: its old log is somebody else's now, or an older self's."""
         return replace(self, writer=random(WRITER_BYTES).hex())
 
 
@@ -38,7 +38,7 @@ def new_device(name: str | None = None, random: Callable[[int], bytes] = secrets
 
 
 def load_device(layout: Layout) -> Device:
-    """Return this installation's identity; one that is lost is made anew, as a new writer."""
+    """Return this installation's identity; one that is lost becomes a new writer."""
     try:
         record = codec.loads(files.read(layout.device, 4096))
         writer, name = record["writer"], record["name"]

@@ -31,8 +31,7 @@ class Difference:
 def differences(before: Version | None, after: Version, *, context: int = 2) -> list[Difference]:
     """Return the fields in which two versions differ, by name; with no *before*, all that *after* says.
 
-    Whether it is removed counts as a field, `removed`, and comes last. *context* is how many lines stand around each
-    change of the content.
+    Whether it is removed comes last, as a field `removed`. *context* is how many lines stand around a change.
     """
     found = []
     for name in sorted({*(before.record if before is not None else {}), *after.record} - {"id", "sync_metadata"}):

@@ -1,8 +1,8 @@
 """Import and export: ghostie's own records, JSON, JSON lines, Markdown, and what agents keep in a single JSON file.
 
-An imported memory's id and first version follow from its record alone, so importing twice adds nothing, and two devices
-that import the same file make the same memories. Nothing that was read is dropped: what has no place of its own goes
-into `context`.
+An imported memory's id and first version follow from its record alone: importing twice adds nothing, and two devices
+make the same memories of the same file. Nothing that was read is dropped: what has no place of its own goes into
+`context`.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def import_paths(
 ) -> Imported:
     """Bring in everything at *paths*: files by their suffix, folders with all that is below them.
 
-    A bad record is named in the result and left out; the rest goes in, all at once. All get *status*, or with None
-    what each says, else the inbox. Raises UsageError for a path that is not there, CannotRead, VaultBusy, CannotWrite.
+    A bad record is named in the result and left out; the rest goes in, all at once. All get *status*, or with None what
+    each says, else the inbox. Raises UsageError as `read_paths`, VaultBusy or CannotWrite.
     """
     vault.refresh()
     bad: list[Found] = []
@@ -102,8 +102,8 @@ def _modified(path: Path) -> int:
 def versions_of(vault: Vault, record: Record, status: str | None, fallback: int) -> list[Version]:
     """Return the versions that *record* stands for, none if the vault has what it says. The index is loaded.
 
-    The first is the memory itself; more only where its content is too long for one. *fallback* is its time, in Unix ms,
-    if it says none. Raises BadMemory or TooLarge.
+    The first is the memory itself; more only where its content is too long for one. *fallback* is the time, in Unix ms,
+    of one that says none. Raises BadMemory or TooLarge.
     """
     given = record.get("sync_metadata")
     sync: Mapping[str, Any] = given if isinstance(given, dict) else {}
@@ -133,7 +133,7 @@ def versions_of(vault: Vault, record: Record, status: str | None, fallback: int)
 
 
 def _pieces(content: object) -> list[Any]:
-    """Return *content* in pieces that each fit a memory, cut at ends of lines where there are any."""
+    """Return *content* in pieces that fit a memory, cut at ends of lines where there are any."""
     if not isinstance(content, str) or len(content) * 4 <= MAX_CONTENT:
         return [content]
     rest = content.encode(errors="surrogatepass")
@@ -150,7 +150,7 @@ def _pieces(content: object) -> list[Any]:
 
 
 def _identity(vault: Vault, given: object, fields: Record, rest: list[str]) -> tuple[str, Record]:
-    """Return the record's id: its own if it is one of ghostie's, else one that follows from what it says."""
+    """Return the record's id, its own if that is ghostie's, else one that follows from what it says; and its fields."""
     if isinstance(given, str) and is_id(given):
         return given, dict(fields)
     if given is not None:
@@ -167,7 +167,7 @@ def _first(vault: Vault, record: Record, modified: str) -> Version:
 
 
 def _salted(vault: Vault, record: Record, sync: Record) -> Version:
-    """Return the version with a salt that follows from all it says, for whoever has the vault's key."""
+    """Return the version with a salt that follows from all it says and the vault's key."""
     salt = keyed_digest(vault.naming_key, b"salt", codec.dumps(record), codec.dumps(sync)).hex()
     return make_version(record, {**sync, "salt": salt})
 
@@ -175,7 +175,7 @@ def _salted(vault: Vault, record: Record, sync: Record) -> Version:
 def _head(vault: Vault, record: Record, sync: Mapping[str, Any], own_status: str | None) -> Version | None:
     """Return the version that *record* adds to its memory, or None if one that is there says the same.
 
-    Where it was exported from a version that is known here, its own status counts: it was looked at already.
+    Exported from a version that is known here, it keeps its status: it was looked at already.
     """
     said = sync.get("last_modified")
     modified = stamp(millis(said)) if isinstance(said, str) else record["timestamp"]
@@ -196,23 +196,17 @@ def _head(vault: Vault, record: Record, sync: Mapping[str, Any], own_status: str
         )
         return None if edited.say() == base.say() else edited
     fresh = _first(vault, record, modified)
-    if fresh.hash in entry.versions or _says(vault, entry, fresh.say()):
+    if fresh.hash in entry.versions:
         return None
-    return fresh
-
-
-def _says(vault: Vault, entry: Entry, say: str) -> bool:
-    """Tell whether any version of *entry* says what *say* digests."""
-    return any(
-        isinstance(version, Version) and version.say() == say for _, version in vault.files.read_many(entry.stems())
-    )
+    say = fresh.say()
+    return None if any(version.say() == say for version in vault.files.opened(entry).values()) else fresh
 
 
 # -- export ----------------------------------------------------------------------------------------------------------
 
 
 def exported(vault: Vault, entries: Iterable[Entry], damaged: list[Damaged] | None = None) -> Iterator[Record]:
-    """Yield the records of *entries* as `import` reads them. Raises Damaged, or adds it to *damaged* and goes on."""
+    """Yield *entries* as `import` reads them. Raises Damaged, or adds it to *damaged* and goes on."""
     for entry in entries:
         try:
             version = vault.shown(entry)
@@ -225,7 +219,7 @@ def exported(vault: Vault, entries: Iterable[Entry], damaged: list[Damaged] | No
 
 
 def export_to(path: Path, records: Iterable[Record], *, force: bool = False) -> int:
-    """Write *records*, in the clear, to *path*, by its suffix or as a folder; return how many. Raises UsageError."""
+    """Write *records* to *path*, by its suffix or as a folder; return how many. Raises UsageError."""
     if path.is_dir() or not suffix(path):
         if not path.is_dir():  # one that is there keeps the mode that its owner gave it
             files.make_private_folder(path)

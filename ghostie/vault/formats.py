@@ -1,6 +1,6 @@
 """The formats that memories are read from: ghostie's own records, JSON, JSON lines, Markdown, an agent's JSON file.
 
-A reader yields records as they stand, or says where and why there is none; nothing that was read is dropped.
+A reader yields records as they stand, or says where and why there is none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KNOWN: Final = frozenset({*FIELDS, "id", "sync_metadata"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One record as it was read: where it stands, and the record, or why there is none."""
+    """One record as it was read, or why there is none."""
 
     path: Path
     line: int | None
@@ -53,7 +53,7 @@ class Found:
 
 
 def read_paths(paths: Iterable[Path]) -> Iterator[Found]:
-    """Yield every record below *paths*, in a fixed order. Raises UsageError for a path or a suffix that cannot be."""
+    """Yield every record below *paths*, in a fixed order. Raises UsageError for a path that is none or no such file."""
     for path in paths:
         if path.is_dir():
             for below in sorted(_files_below(path)):
@@ -143,7 +143,7 @@ _GAP = re.compile(r"[ \t\r\n]*")
 
 
 def _array(path: Path, text: str, place: int) -> Iterator[Found]:
-    """Yield the elements of a JSON array with the line each begins on; up to the first fault, if there is one."""
+    """Yield the elements of a JSON array, each with its line, up to the first fault."""
     line, counted = 1, 0
     expects_more = False
     while True:
@@ -208,7 +208,7 @@ def _found(path: Path, line: int | None, value: object) -> Found:
 
 
 def _record(value: object) -> Record:
-    """Return the record that *value* stands for. Raises BadMemory for what is none."""
+    """Return the record that *value* stands for. Raises BadMemory."""
     if isinstance(value, str):
         value = {"content": value}
     if not isinstance(value, dict):
@@ -237,7 +237,7 @@ def _record(value: object) -> Record:
 
 
 def _title(value: Mapping[str, Any]) -> str:
-    """Return a line that names what cannot be told apart; all of it goes into the context."""
+    """Return a line that names an object without any text."""
     for key in ("title", "name", "key", "subject", "id"):
         if isinstance(value.get(key), str) and value[key].strip():
             return str(value[key])
@@ -245,7 +245,7 @@ def _title(value: Mapping[str, Any]) -> str:
 
 
 def _agent_file(path: Path, value: Mapping[str, Any]) -> Iterator[Found]:
-    """Yield what an agent's single-file memory holds: a record for each entry of its lists, one for all the rest."""
+    """Yield an agent's single-file memory: a record for each entry of its lists, one for all the rest."""
     rest: Record = {}
     for key, items in value.items():
         if not (isinstance(items, list) and items and all(_tells(item) for item in items)):
@@ -277,7 +277,7 @@ _PAIR = re.compile(r"([A-Za-z][\w -]*):[ \t]*(.*)")
 
 
 def _markdown(path: Path, text: str) -> Found:
-    """Return the one memory that a Markdown file is; what its front matter says beyond the known goes into context."""
+    """Return the one memory that a Markdown file is."""
     text = text.replace("\r\n", "\n")
     front = _FRONT.match(text)
     body = text[front.end() :] if front else text
@@ -307,17 +307,15 @@ def _markdown(path: Path, text: str) -> Found:
 
 
 def _front_matter(text: str) -> dict[str, Any] | None:
-    """Return the simple pairs and lists that front matter holds, or None if it holds anything else."""
+    """Return the pairs and lists that front matter holds, or None if it holds anything else."""
     pairs: dict[str, Any] = {}
     name = None
     for line in text.split("\n"):
         item = re.fullmatch(r"\s*-[ \t]+(.*)", line)
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if (item is not None and name is not None and pairs[name] in ("", [])) or (
-            item and name and isinstance(pairs[name], list)
-        ):
-            pairs[name] = [*(pairs[name] or []), _unquoted(item[1])]
+        if item and name and isinstance(pairs[name] or [], list):
+            pairs[name] = [*pairs[name], _unquoted(item[1])]
             continue
         pair = _PAIR.fullmatch(line)
         if pair is None:

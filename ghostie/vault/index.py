@@ -1,8 +1,8 @@
 """The index: a disposable view of the version files, in TinyDB over a sealed snapshot and a sealed journal.
 
-TinyDB holds one document a memory: a row for each of its versions, and its heads. What was added since the snapshot
-stands in the journal, so that adding a memory never loads the index. On loading, both are compared with the names of
-the files; what is missing is read from the files, what is gone is dropped, and damage of any kind costs a second.
+TinyDB holds one document a memory: a row for each of its versions, and its heads. The journal has what was added since
+the snapshot, so that adding a memory never loads the index. On loading, both are compared with the names of the files:
+damage of any kind costs a second.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class MemoryTable(Table):
 
 
 class Index:
-    """The index of one vault; everything works on what `load` loaded."""
+    """The index of one vault, as `load` found it."""
 
     def __init__(self, layout: Layout, keys: Keys, versions: VersionFiles) -> None:
         self._layout = layout
@@ -72,7 +72,7 @@ class Index:
         self._versions = versions
         self._journal = Journal(layout, keys)
         self._docs: dict[str, Doc] = {}
-        self._purges: dict[str, list[str]] = {}  # memory id → hashes of the versions that its purge markers destroy
+        self._purges: dict[str, list[str]] = {}  # memory id → hashes of what its purge markers destroy
         self._unsaved = 0
         self._stale = False  # whether the snapshot, the journal or the files disagreed
         self._seen: tuple[int, bytes | None] = (0, None)  # the journal as it was when it was loaded
@@ -82,7 +82,7 @@ class Index:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def add(self, versions: Iterable[Version]) -> list[str]:
-        """Take *versions*, just written, into the loaded index; return the ids of their memories. The lock is held.
+        """Take in *versions*, just written; return the ids of their memories. The lock is held.
 
         Where the disk takes no more, the next load finds them by their files.
         """
@@ -97,12 +97,12 @@ class Index:
         return touched
 
     def drop(self, stems: Iterable[str]) -> None:
-        """Forget the rows of version files that were destroyed, and save, so that no excerpt of them stays."""
+        """Forget version files that were destroyed, and save, so that no excerpt of them stays."""
         self._forget(set(stems))
         self.save()
 
     def save(self) -> None:
-        """Write the loaded index as the snapshot and start an empty journal. The lock is held. Raises CannotWrite."""
+        """Replace the snapshot and start an empty journal. The lock is held. Raises CannotWrite."""
         generation = secrets.token_bytes(16)
         storage = SealedStorage(self._layout, self._keys)
         meta = {"format": FORMAT, "generation": generation.hex(), "purges": self._purges}
@@ -152,15 +152,14 @@ class Index:
         self._reconcile()
 
     def seen(self) -> tuple[int, bytes | None]:
-        """Return what the journal was when it was loaded or last written here; anything new changes it."""
+        """Return the journal's state when it was loaded or last written here; anything new changes it."""
         return self._seen
 
     def on_disk(self) -> tuple[int, bytes | None]:
-        """Return what the journal is now. Raises CannotRead."""
+        """Return the journal's state now. Raises CannotRead."""
         return self._journal.state()
 
     def worth_saving(self) -> bool:
-        """Tell whether folding the journal into the snapshot pays by now."""
         return self._stale or (self._unsaved > 0 and self._seen[0] > FOLD_BYTES)
 
     def __len__(self) -> int:
@@ -189,7 +188,7 @@ class Index:
         return list(self._purges)
 
     def destroyed(self) -> set[str]:
-        """Return the hashes of all versions that purges destroy."""
+        """Return the hashes of what they destroy."""
         return {digest for hashes in self._purges.values() for digest in hashes}
 
     def find(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Entry]:
@@ -200,7 +199,7 @@ class Index:
         return table.search(test)  # type: ignore[return-value, arg-type]
 
     def has(self, version: Version) -> bool:
-        """Tell whether this version is known: there, or destroyed by a purge."""
+        """Tell whether *version* is there, or destroyed by a purge."""
         doc = self._docs.get(version.id)
         if doc is None:
             return False
@@ -259,8 +258,7 @@ class Index:
     def entry_at(self, entry: Entry, moment: int) -> Entry | None:
         """Return *entry* with the versions that were made up to *moment* (Unix ms), or None where there were none.
 
-        A version is never older than its parents, so what is left is whole. Whether two heads of then say the same is
-        the only thing that a file may have to be opened for.
+        A version is never older than its parents, so what is left is whole.
         """
         if len(entry.versions) == 1:
             return entry if entry.row["modified"] <= moment else None
@@ -275,7 +273,6 @@ class Index:
         doc.update(self._heads_of(memory_id, doc["versions"], opened))
 
     def _heads_of(self, memory_id: str, rows: dict[str, Row], opened: Mapping[str, Version]) -> dict[str, list[str]]:
-        """Return the heads among *rows*, and the tips where there are more of them."""
         if len(rows) == 1:
             return {"heads": list(rows)}
         named = {parent for row in rows.values() for parent in row.get("parents", ())}
@@ -287,7 +284,7 @@ class Index:
         return {"heads": heads, "tips": tips} if len(tips) > len(heads) else {"heads": heads}
 
     def _say(self, memory_id: str, row: Row, opened: Mapping[str, Version]) -> str:
-        """Return what a version says; asked of the file once, then kept in its row."""
+        """Return what a version says: read once, then kept in its row."""
         if "say" not in row:
             version = opened.get(row["hash"])
             if version is None:
@@ -299,7 +296,7 @@ class Index:
         return str(row["say"])
 
     def save_if_worth(self) -> None:
-        """Save if it pays and nobody added since the load. The lock is held; a full disk is not a reader's error."""
+        """Save if it pays and nobody added since. The lock is held; a full disk is not a reader's error."""
         if self.worth_saving() and self._journal.state() == self._seen:
             with contextlib.suppress(CannotWrite):
                 self.save()

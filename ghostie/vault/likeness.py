@@ -1,8 +1,8 @@
 """Duplicates and near-duplicates among the memories: found without comparing each with each, and made one.
 
-The measure is what share of their words and pairs of neighbouring words two texts have in common. Candidates are those
-that share some of the few pairs whose hashes are smallest: alike texts nearly always do, others hardly ever. The texts
-come from the full-text index, so no file is opened that a search would not open.
+The measure is what share of their words and pairs of neighbouring words two texts have in common. Candidates share some
+of the few pairs whose hashes are smallest: alike texts nearly always do, others hardly ever. The texts come from the
+full-text index, so no file is opened that a search would not open.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ALIKE: Final = 0.6  # two sentences of ten words that differ in one have 0.73
 SKETCH: Final = 8
-CROWD: Final = 16  # a pair of words that more texts than this have in their sketch tells little about any two of them
+CROWD: Final = 16  # a pair of words that is in more sketches than this tells little about any two of them
 MOST_TEXT: Final = 1 << 16
 
 # where words are written without spaces, each character counts as one
@@ -45,7 +45,7 @@ CREATE INDEX sketch_number ON sketch (number);
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """A memory that is like another: its id, the share of what they have in common, and whether they say the same."""
+    """A memory that is like another: what share they have in common, and whether they say the same."""
 
     id: str
     share: float
@@ -53,12 +53,11 @@ class Alike:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of *text* by which likeness is measured, in order."""
     return _WORD.findall(unicodedata.normalize("NFKC", text[:MOST_TEXT]).casefold())
 
 
 def same(text: str) -> bytes:
-    """Return a digest that texts have in common that differ in case, space and form of characters only."""
+    """Return a digest that does not change with case, space and form of characters."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
 
@@ -85,16 +84,13 @@ def sketch(text: str) -> list[int]:
     found = words(text)
     hashes = [crc32(word.encode(errors="surrogatepass")) for word in found]
     if len(found) > 1:
-        # the hash of a pair from those of its words: multiplying mixes them, and keeps their order apart
+        # multiplying mixes the hashes of both words, and tells their order
         hashes = [(left * 0x9E3779B1 + right) * 0x85EBCA77 >> 8 & 0xFFFFFFFF for left, right in pairwise(hashes)]
     return sorted(set(hashes))[:SKETCH]
 
 
 class Likeness:
-    """The likenesses among a vault's memories that are not removed, each with those of its own kind.
-
-    Made once, off the thread that paints, and brought up to date; one thread at a time.
-    """
+    """The likenesses among a vault's memories that are not removed, each with those of its own kind."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -132,7 +128,7 @@ class Likeness:
         return read
 
     def duplicates_of(self, memory_id: str, limit: int = 10) -> list[Alike]:
-        """Return the memories that are like *memory_id*, most alike first; none of one that is not known."""
+        """Return the memories that are like *memory_id*, most alike first."""
         row = self._database.execute("SELECT number, same FROM doc WHERE id = ?", (memory_id,)).fetchone()
         if row is None:
             return []
@@ -155,9 +151,9 @@ class Likeness:
         return sorted(found, key=lambda each: (not each.exact, -each.share, each.id))[:limit]
 
     def groups(self) -> list[tuple[str, ...]]:
-        """Return the groups of memories that are alike, the largest first; each begins with its oldest memory.
+        """Return the groups of memories that are like the oldest, which is first, of each; the largest group first.
 
-        Each memory is in one group at the most, and is like the first of it.
+        A memory is in one group at the most.
         """
         ids: dict[int, str] = dict(self._database.execute("SELECT number, id FROM doc"))
         alike: dict[str, set[str]] = defaultdict(set)
@@ -178,12 +174,10 @@ class Likeness:
         return sorted(found, key=lambda group: (-len(group), ages[group[0]], group[0]))
 
     def close(self) -> None:
-        """Drop it all, texts that were kept for comparing among it."""
         self._features.cache_clear()
         self._database.close()
 
     def _pairs(self, ids: dict[int, str]) -> Iterator[tuple[str, str]]:
-        """Yield the pairs of memories that are alike, each once."""
         first: dict[int, int] = {}  # a memory's number → that of the first that says the same
         by_same = self._database.execute("SELECT same, number FROM doc ORDER BY same, number")
         for _, rows in groupby(by_same, key=itemgetter(0)):
@@ -227,7 +221,7 @@ class Likeness:
 
 
 def _least(size: int) -> int:
-    """Return how many hashes two sketches must share, the smaller of which has *size*, for a closer look."""
+    """Return how many hashes two sketches, the smaller of *size*, must share for a closer look."""
     return 2 if size >= SKETCH // 2 else 1
 
 
@@ -238,11 +232,10 @@ _RANK = ("inbox", "archived", "active")
 
 
 def united(kept: Version, gone: Version) -> Record:
-    """Return the fields that *kept* takes on when *gone* is merged into it.
+    """Return the fields that *kept* takes on when *gone* is merged into it, with a link that tells so.
 
-    Its content gets the paragraphs of the other that it has not, its tags and links are those of both, and what it
-    does not say itself it takes over; where both say something, its own stands. A link tells what it supersedes.
-    Raises UsageError, IsRemoved or PrivacyDiffers.
+    Its content gets the paragraphs that it has not; tags and links are those of both; of all else, its own stands where
+    both say something. Raises UsageError, IsRemoved or PrivacyDiffers.
     """
     if kept.id == gone.id:
         raise UsageError("a memory cannot be merged into itself", "name two memories")

@@ -1,14 +1,14 @@
 """Merging, pure: heads of a set of versions, nearest common ancestor, three-way merge by field.
 
-Whatever two devices merge, they merge to the same bytes, whoever does it and in whichever order: nothing here knows
-which side is "mine", what time it is, or what device this is.
+Whoever merges two versions, in whichever order, makes the same bytes: nothing here knows which side is "mine", what
+time it is, or what device this is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from ghostie.memory import DEFAULTS, Record, Version, make_version, said, stamp
 RULES: Final = 1
 EDIT_OVER_DELETE: Final = "edit-over-delete"
 
-_SETS = ("tags",)
 _OBJECTS = ("context", "scope", "anchor", "source")
 _ORIGIN = ("timestamp", "device_id")
 _MISSING: Final = object()
@@ -28,9 +27,9 @@ MOST_PAIRS: Final = 60_000  # of equal lines; above it, comparing would hold the
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a three-way merge came to: the merged fields, the fields still in dispute, and a flag worth showing.
+    """What a three-way merge came to: the merged fields, those still in dispute, and a flag worth showing.
 
-    Where a field is in dispute, *fields* has the value of the side with the smaller hash.
+    In dispute, *fields* has the value of the side with the smaller hash.
     """
 
     fields: Record
@@ -41,21 +40,21 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a memory's versions: merge versions to be added, and the heads that remain for the person."""
+    """What became of a memory: merge versions to be added, and the heads that remain for the person."""
 
     added: tuple[Version, ...] = ()
     heads: tuple[str, ...] = ()
-    disputes: tuple[str, ...] = field(default=())
+    disputes: tuple[str, ...] = ()
 
 
 def raw_heads(parents: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return, sorted, the hashes in *parents* (hash → its parents) that no other names as a parent."""
+    """Return, sorted, the hashes in *parents* (hash → its parents) that none names as a parent."""
     named = {parent for each in parents.values() for parent in each}
     return sorted(each for each in parents if each not in named)
 
 
 def collapse(heads: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the heads that remain of (hash, what it says) pairs: of those that say the same, the smallest hash."""
+    """Return the hashes of (hash, what it says) pairs; of those that say the same, the smallest."""
     kept: dict[str, str] = {}
     for digest, say in sorted(heads):
         kept.setdefault(say, digest)
@@ -74,13 +73,13 @@ def ancestry(versions: Mapping[str, Version], start: str) -> set[str]:
 
 
 def common_ancestor(versions: Mapping[str, Version], one: str, other: str) -> Version | None:
-    """Return the nearest common ancestor of two versions, or None; of several nearest, the same one everywhere."""
+    """Return the nearest common ancestor of two versions, or None; of several, the same everywhere."""
     nearest = common_ancestors(versions, one, other)
     return nearest[0] if nearest else None
 
 
 def common_ancestors(versions: Mapping[str, Version], one: str, other: str) -> list[Version]:
-    """Return the nearest common ancestors of two versions: several where two lines were joined more than once."""
+    """Return the nearest common ancestors: several where two lines were joined more than once."""
     shared = ancestry(versions, one) & ancestry(versions, other)
     above = {parent for digest in shared for parent in versions[digest].parents}
     above |= {older for digest in above & shared for older in ancestry(versions, digest)}
@@ -116,7 +115,7 @@ def _first_merge(known: Mapping[str, Version], heads: Sequence[str]) -> tuple[Ve
 
 
 def merge_heads(versions: Mapping[str, Version], one: str, other: str) -> Outcome:
-    """Return what merging two heads comes to, given all versions of their memory. Swapping them changes nothing."""
+    """Return what merging two heads comes to, given all versions of their memory."""
     left, right = versions[min(one, other)], versions[max(one, other)]
     if _cut_off(versions, one, other):
         return _side_by_side(left, right)
@@ -133,16 +132,14 @@ def merge_heads(versions: Mapping[str, Version], one: str, other: str) -> Outcom
         if any(versions[digest].say() == head.say() for digest in line):
             return Outcome(said(across), deleted=across.deleted)
     bases = common_ancestors(versions, one, other)
-    if not bases:
-        return _without_base(left, right)
-    return _agreed([three_way(base, left, right) for base in bases])
+    return _agreed([three_way(base, left, right) for base in bases or (None,)])
 
 
 def _agreed(outcomes: list[Outcome]) -> Outcome:
     """Return what the outcomes from each of several nearest ancestors come to.
 
-    Two people who resolve the same conflict differently at once leave two: held against one, the other's choice looks
-    like the only change. So those without a dispute must say the same; an edit is kept if any of them keeps it.
+    Two people who resolve a conflict differently at once leave two: held against one, the other's choice looks like the
+    only change. So those without a dispute must say the same; an edit is kept if any of them keeps it.
     """
     settled = [outcome for outcome in outcomes if not outcome.disputes] or outcomes[:1]
     kept = [outcome for outcome in settled if not outcome.deleted] or settled
@@ -157,18 +154,8 @@ def _agreed(outcomes: list[Outcome]) -> Outcome:
     return Outcome(first.fields, tuple(sorted({*first.disputes, *apart})), flag, first.deleted)
 
 
-def _without_base(left: Version, right: Version) -> Outcome:
-    if left.hash > right.hash:
-        left, right = right, left
-    if left.deleted and right.deleted:
-        return Outcome(said(left), deleted=True)
-    if left.deleted or right.deleted:
-        return Outcome(said(right if left.deleted else left), flag=EDIT_OVER_DELETE)
-    return _side_by_side(left, right)
-
-
 def _side_by_side(left: Version, right: Version) -> Outcome:
-    """Return the outcome that leaves both sides to the person: all in which they differ is in dispute."""
+    """Leave both sides to the person: all in which they differ is in dispute."""
     names = [
         name
         for name in sorted({*left.record, *right.record} - {"id", "sync_metadata", *_ORIGIN})
@@ -185,20 +172,20 @@ def _destroyed(versions: Mapping[str, Version]) -> set[str]:
 def _cut_off(versions: Mapping[str, Version], one: str, other: str) -> bool:
     """Tell whether something between two heads and their common past is not here (yet).
 
-    Then nobody can say what either side changed, nor even that one does not follow the other.
+    Then nobody can say what either changed, nor even that one does not follow the other.
     """
     apart = ancestry(versions, one) ^ ancestry(versions, other)
     missing = {parent for digest in apart for parent in versions[digest].parents} - versions.keys()
     return bool(missing - _destroyed(versions))
 
 
-def three_way(base: Version, left: Version, right: Version) -> Outcome:
-    """Return what two sides that began at *base* come to together. Swapping the sides changes nothing."""
+def three_way(base: Version | None, left: Version, right: Version) -> Outcome:
+    """Return what two sides that began at *base* (None: apart) come to. Swapping them changes nothing."""
     if left.hash > right.hash:
         left, right = right, left
     if left.deleted or right.deleted:
         return _with_deletion(base, left, right)
-    if base.deleted:
+    if base is None or base.deleted:
         return _side_by_side(left, right)  # a removal says nothing that the two could be held against
     fields: Record = {}
     disputes: list[str] = []
@@ -210,14 +197,14 @@ def three_way(base: Version, left: Version, right: Version) -> Outcome:
     return Outcome(fields, tuple(disputes))
 
 
-def _with_deletion(base: Version, left: Version, right: Version) -> Outcome:
+def _with_deletion(base: Version | None, left: Version, right: Version) -> Outcome:
     if left.deleted and right.deleted:
         return Outcome(said(left), deleted=True)
     gone, kept = (left, right) if left.deleted else (right, left)
-    if not base.deleted and kept.say() == base.say():
-        return Outcome(said(gone), deleted=True)  # only one side did anything: it was removed
-    if base.deleted:
+    if base is not None and base.deleted:
         return Outcome(said(kept))  # only one side did anything: it was brought back
+    if base is not None and kept.say() == base.say():
+        return Outcome(said(gone), deleted=True)  # only one side did anything: it was removed
     return Outcome(said(kept), flag=EDIT_OVER_DELETE)
 
 
@@ -239,14 +226,13 @@ def merge_version(left: Version, right: Version, outcome: Outcome) -> Version:
 
 
 def _field(name: str, base: Any, left: Any, right: Any) -> tuple[Any, bool]:
-    """Return a field's merged value and whether both sides agree to it; where not, the value is *left*'s."""
-    if _same(left, right) or _same(right, base):
-        return left, True
-    if _same(left, base):
-        return right, True
+    """Return a field's merged value, and whether both sides agree to it; else it is *left*'s."""
+    value, fits = _changed(base, left, right)
+    if fits:
+        return value, True
     if name in _ORIGIN:
         return min(str(left), str(right)), True
-    if name in _SETS:
+    if name == "tags":
         return sorted((set(left) | set(right)) - (set(base) - set(left)) - (set(base) - set(right))), True
     if name == "links":
         return _links(base, left, right), True
@@ -256,6 +242,13 @@ def _field(name: str, base: Any, left: Any, right: Any) -> tuple[Any, bool]:
         merged = merge_lines(str(base), str(left), str(right))
         return (left, False) if merged is None else (merged, True)
     return left, False
+
+
+def _changed(base: Any, left: Any, right: Any) -> tuple[Any, bool]:
+    """Return the value that at most one side has changed, or *left*'s; and whether it is so."""
+    if _same(left, right) or _same(right, base):
+        return left, True
+    return (right, True) if _same(left, base) else (left, False)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -274,13 +267,8 @@ def _objects(base: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[st
     merged: Record = {}
     agreed = True
     for key in sorted({*base, *left, *right}):
-        before, one, two = (side.get(key, _MISSING) for side in (base, left, right))
-        if _same(one, two) or _same(two, before):
-            value = one
-        elif _same(one, before):
-            value = two
-        else:
-            value, agreed = one, False
+        value, fits = _changed(*(side.get(key, _MISSING) for side in (base, left, right)))
+        agreed = agreed and fits
         if value is not _MISSING:
             merged[key] = value
     return merged, agreed
@@ -299,7 +287,7 @@ class Hunk:
 
 
 def merge_lines(base: str, left: str, right: str) -> str | None:
-    """Return the text with both sides' changes, or None where they touch the same or neighbouring lines."""
+    """Return the text with both sides' changes, or None where these touch."""
     parts = diff3(base, left, right)
     if parts is None or any(isinstance(part, tuple) for part in parts):
         return None
@@ -309,15 +297,13 @@ def merge_lines(base: str, left: str, right: str) -> str | None:
 def diff3(base: str, left: str, right: str) -> list[str | tuple[str, str, str]] | None:
     """Return the merge in order: agreed text, or (base, left, right) where both sides changed the same lines.
 
-    None if the texts are too long to compare line by line.
+    None if the texts are too long to compare.
     """
     before = base.splitlines(keepends=True)
     sides = [side.splitlines(keepends=True) for side in (left, right)]
-    if max(len(before), *(len(side) for side in sides)) > MOST_LINES:
+    if not all(comparable(before, side) for side in sides):
         return None
     ours, theirs = (_hunks(before, side) for side in sides)
-    if ours is None or theirs is None:
-        return None
     parts: list[str | tuple[str, str, str]] = []
     place = 0
     while ours or theirs:
@@ -338,32 +324,26 @@ def diff3(base: str, left: str, right: str) -> list[str | tuple[str, str, str]] 
 
 def comparable(before: list[str], after: list[str]) -> bool:
     """Tell whether comparing two texts line by line has an end that a person would wait for."""
-    start, end = _same_ends(before, after)
-    pairs = _pairs(before[start : len(before) - end], after[start : len(after) - end])
-    return max(len(before), len(after)) <= MOST_LINES and pairs <= MOST_PAIRS
+    if max(len(before), len(after)) > MOST_LINES:
+        return False
+    _, olds, news = _middle(before, after)
+    counted = Counter(news)
+    return sum(counted[line] for line in olds) <= MOST_PAIRS
 
 
-def _same_ends(before: list[str], after: list[str]) -> tuple[int, int]:
-    """Return how many lines two texts have in common at the beginning, and beyond these at the end."""
+def _middle(before: list[str], after: list[str]) -> tuple[int, list[str], list[str]]:
+    """Return how many lines two texts share at the beginning, and of each those before what they share at the end."""
     start, end = 0, 0
     most = min(len(before), len(after))
     while start < most and before[start] == after[start]:
         start += 1
     while end < most - start and before[-1 - end] == after[-1 - end]:
         end += 1
-    return start, end
+    return start, before[start : len(before) - end], after[start : len(after) - end]
 
 
-def _pairs(olds: list[str], news: list[str]) -> int:
-    counted = Counter(news)
-    return sum(counted[line] for line in olds)
-
-
-def _hunks(before: list[str], after: list[str]) -> list[Hunk] | None:
-    start, end = _same_ends(before, after)
-    olds, news = before[start : len(before) - end], after[start : len(after) - end]
-    if _pairs(olds, news) > MOST_PAIRS:
-        return None
+def _hunks(before: list[str], after: list[str]) -> list[Hunk]:
+    start, olds, news = _middle(before, after)
     matcher = SequenceMatcher(None, olds, news, autojunk=False)
     return [
         Hunk(start + low, start + high, tuple(after[start + first : start + last]))
@@ -373,7 +353,7 @@ def _hunks(before: list[str], after: list[str]) -> list[Hunk] | None:
 
 
 def _touching(ours: list[Hunk], theirs: list[Hunk], low: int) -> tuple[tuple[list[Hunk], list[Hunk]], int]:
-    """Take off both queues the hunks that overlap or touch, from *low* on; return them and where they end."""
+    """Take off both queues what overlaps or touches, from *low* on; return it and where it ends."""
     taken: tuple[list[Hunk], list[Hunk]] = ([], [])
     high = low
     moved = True
@@ -401,7 +381,7 @@ def _applied(before: list[str], low: int, high: int, hunks: Iterable[Hunk]) -> s
 
 
 def joined(base: Version | None, mine: Version, theirs: Version) -> Record:
-    """Return the fields of the "merged" choice: all that agrees, and in dispute both texts, else mine."""
+    """Return all that agrees, and in dispute both texts, else mine."""
     before = base.record if base is not None else {}
     fields: Record = {}
     for name in {*before, *mine.record, *theirs.record} - {"id", "sync_metadata"}:
@@ -424,20 +404,17 @@ def _ended(text: str) -> str:
 
 
 def marked(base: Version | None, mine: Version, theirs: Version, *more: Version) -> str:
-    """Return the content for an editor, disputed lines of both sides between markers, as git shows them.
-
-    What *more* sides say follows whole, between the same markers.
-    """
+    """Return the content for an editor, disputed lines between markers, as git shows them; *more* follow whole."""
     start = str(base.field("content")) if base is not None else ""
-    parts = diff3(start, str(mine.field("content")), str(theirs.field("content")))
+    texts = (start, str(mine.field("content")), str(theirs.field("content")))
+    parts = diff3(*texts)
     if parts is None:
-        parts = [(start, str(mine.field("content")), str(theirs.field("content")))]
+        parts = [texts]
+    parts += [("", "", whole) for whole in dict.fromkeys(str(other.field("content")) for other in more)]
     text = ""
     for part in parts:
         if isinstance(part, str):
-            text = _ended(text) + part if text.endswith(">>>>>>> theirs\n") else text + part
+            text += part
         else:
             text = _ended(text) + f"<<<<<<< mine\n{_ended(part[1])}=======\n{_ended(part[2])}>>>>>>> theirs\n"
-    for whole in dict.fromkeys(str(other.field("content")) for other in more):
-        text = _ended(text) + f"<<<<<<< mine\n=======\n{_ended(whole)}>>>>>>> theirs\n"
     return text

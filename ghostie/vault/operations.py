@@ -41,7 +41,7 @@ class Operation:
 
     @property
     def can_undo(self) -> bool:
-        """A purge destroys; and what came from other devices is theirs, unless it is named."""
+        """Whether anything is left to put back: a purge destroys."""
         return self.what != "purge"
 
 
@@ -52,7 +52,7 @@ class Operations:
         self._log = SealedLog(layout.operations, keys, Purpose.OPERATION, "operations")
 
     def append(self, what: str, changes: list[Change], time: int, undoes: str | None = None) -> None:
-        """Note an operation, durably. The lock is held."""
+        """Note an operation durably. The lock is held."""
         entry: dict[str, Any] = {
             "id": secrets.token_hex(4),
             "time": time,
@@ -112,7 +112,7 @@ class Operations:
 
 
 def _undone(operations: list[Operation]) -> set[str]:
-    """Return the ids of the operations that are undone at present; the undo of an undo makes it stand again."""
+    """Return the ids of the operations that are undone at present: an undo may itself be undone."""
     undone: set[str] = set()
     for operation in reversed(operations):
         if operation.undoes is not None and operation.id not in undone:
@@ -149,7 +149,7 @@ class Changing:
 
 @contextlib.contextmanager
 def changing(vault: Vault, what: str) -> Iterator[Changing]:
-    """Hold the writers' lock and a fresh index for a change named *what*; leave one operation, if anything changed."""
+    """Hold the lock and a fresh index for a change named *what*; leave one operation, if anything changed."""
     with vault.writing():
         vault.index.load()
         with contextlib.suppress(CannotWrite):
@@ -173,7 +173,7 @@ def changing(vault: Vault, what: str) -> Iterator[Changing]:
 
 
 def undo(vault: Vault, operation_id: str | None = None, *, redo: bool = False) -> Operation:
-    """Do what `Vault.undo` says."""
+    """Put back what an operation changed: see `Vault.undo`."""
     from ghostie.vault import conflicts
 
     with changing(vault, "undo") as change:

@@ -49,8 +49,7 @@ _KEY = re.compile(r"(-?)([A-Za-z]+):")
 class Filter:
     """Conditions that all must hold; None or empty means any. Times are Unix milliseconds.
 
-    *excluded* are pairs of a condition's key (`cat`, `tag`, …) and a value that a memory must not have there. An empty
-    value is having none.
+    *excluded* are pairs of a condition's key (`cat`, `tag`, …) and a value that must not be there; "" is having none.
     """
 
     category: str | None = None
@@ -120,7 +119,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a person asks for. Times stay as they were said: "7d" is seven days before it is asked, whenever that is.
+    """What a person asks for. Times stay as they were said: "7d" is seven days before it is asked.
 
     *words* are each a word or, in double quotes, a phrase, as the search takes them.
     """
@@ -130,7 +129,6 @@ class Query:
 
     @property
     def search(self) -> str:
-        """What the search is to look for; empty where there are only conditions."""
         return " ".join(self.words)
 
     def spelt(self) -> str:
@@ -139,7 +137,7 @@ class Query:
         return " ".join([*(term.spelt() for term in self.terms), *words])
 
     def filter(self, now: int, base: Filter | None = None) -> Filter:
-        """Return the conditions as of *now* (Unix ms), on top of those of *base*. Raises BadFilter if they clash."""
+        """Return the conditions as of *now* (Unix ms), on top of *base*. Raises BadFilter if they clash."""
         made = base or Filter()
         for term in self.terms:
             made = _with(made, term, now)
@@ -147,7 +145,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Return what *text* asks for. Raises BadFilter, which names the word at fault."""
+    """Return what *text* asks for. Raises BadFilter."""
     terms: list[Term] = []
     words: list[str] = []
     for token in _tokens(text):
@@ -205,7 +203,7 @@ def _bare(text: str, at: int) -> tuple[str, int]:
 
 
 def _unquoted(text: str, start: int, at: int) -> tuple[str, int]:
-    """Return what stands in the quotes that open at *at*, in a word from *start*, and where the text goes on."""
+    """Return what the quotes that open at *at* hold, in a word from *start*, and where the text goes on."""
     kept = []
     at += 1
     while at < len(text) and text[at] != '"':
@@ -277,7 +275,7 @@ def answer(
 ) -> list[Entry]:
     """Return the memories that *query* asks for: with words best first, else newest first. The index is loaded.
 
-    *base* holds conditions that were said otherwise; *at* is a moment (Unix ms) whose vault is meant. Raises BadFilter.
+    *base* holds other conditions; *at* is a moment (Unix ms) whose vault is meant. Raises BadFilter.
     """
     wanted = query.filter(vault.clock() if at is None else at, base)
     if not query.words:
@@ -296,10 +294,7 @@ def answer(
 
 
 def moment(text: str, now: int) -> int:
-    """Return the Unix milliseconds that *text* means: "7d" (that long ago), "today", or an ISO 8601 date or time.
-
-    A date or time without a zone is local. Raises UsageError.
-    """
+    """Return the Unix ms of *text*: "7d" (ago), "today", or ISO 8601, local without a zone. Raises UsageError."""
     if found := _SPAN.fullmatch(text.strip()):
         return max(now - int(found[1]) * _UNITS[found[2]] * 1000, EARLIEST)
     try:
@@ -332,7 +327,7 @@ def load_filters(vault: Vault) -> dict[int, str]:
 def save_filter(vault: Vault, digit: int, spelt: str | None) -> dict[int, str]:
     """Keep a filter under *digit*, or with None nothing; return all that are kept. What is damaged is replaced.
 
-    Raises UsageError for another digit, BadFilter, VaultBusy or CannotWrite.
+    Raises UsageError, BadFilter, VaultBusy or CannotWrite.
     """
     if digit not in DIGITS:
         raise UsageError("a saved filter has a number from 1 to 9")
@@ -351,7 +346,7 @@ def save_filter(vault: Vault, digit: int, spelt: str | None) -> dict[int, str]:
 
 
 def reseal_filters(layout: Layout, older: Keys, newer: Keys) -> None:
-    """Seal the saved filters again under the newest of *newer*; what does not open stays as it is. The lock is held."""
+    """Seal the saved filters under the newest of *newer*; what does not open stays. The lock is held."""
     for keys in (older, newer):
         try:
             kept = codec.loads(unseal(keys, Purpose.FILTERS, _PLACE, files.read(layout.filters)))

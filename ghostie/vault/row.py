@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def row_of(version: Version) -> Row:
-    """Return a version's row: what lists and filters need. What is at its default is left out."""
+    """Return what lists and filters need of a version; what is at its default is left out."""
     record, sync = version.record, version.sync
     row: Row = {
         "id": record["id"],
@@ -43,7 +43,7 @@ def row_of(version: Version) -> Row:
 
 
 class Entry:
-    """One memory as the index knows it: TinyDB's document. Heads are hashes; the first is the one that is shown."""
+    """One memory as the index knows it: TinyDB's document. Of its heads (hashes) the first is shown."""
 
     __slots__ = ("doc", "id")
 
@@ -58,7 +58,7 @@ class Entry:
 
     @property
     def tips(self) -> list[str]:
-        """Return all hashes that a next version names as parents: the heads, and those that say the same as one."""
+        """What a next version names as parents: the heads, and those that say the same as one."""
         tips: list[str] = self.doc.get("tips", self.doc["heads"])
         return tips
 
@@ -98,9 +98,13 @@ class Entry:
     def stems(self) -> list[str]:
         return [self.stem(digest) for digest in self.versions]
 
+    def purged(self) -> set[str]:
+        """Return the hashes of what its purge markers destroy."""
+        return {digest for row in self.versions.values() for digest in row.get("purges", ())}
+
     def doomed(self) -> list[str]:
-        """Return the stems of versions that are still here though a purge marker says that they are destroyed."""
-        purged = {digest for row in self.versions.values() for digest in row.get("purges", ())}
+        """Return the stems of versions that are still here though a purge marker names them."""
+        purged = self.purged()
         return [self.stem(digest) for digest in self.versions if digest in purged]
 
 
@@ -111,7 +115,7 @@ def shown_row(doc: Mapping[str, Any]) -> Row:
 
 
 class Journal(SealedLog):
-    """The sealed journal of rows since the index's last snapshot. Adding costs the same whatever there is."""
+    """The sealed journal of rows since the index's last snapshot."""
 
     def __init__(self, layout: Layout, keys: Keys) -> None:
         super().__init__(layout.index_journal, keys, Purpose.JOURNAL, "index")

@@ -2,8 +2,8 @@
 
     "GHOL" | generation, 16 random bytes | frame | frame | …        frame = length, 4 bytes | sealed entry
 
-Each frame is sealed under the log's name, its generation and its own offset, so frames can be neither moved nor mixed.
-A torn frame (a crash while appending) is passed over: what follows it is found again by its magic.
+Each frame is sealed under the log's name, generation and its own offset, so frames can be neither moved nor mixed. What
+follows a torn one (a crash while appending) is found again by its magic.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SealedLog:
         files.append_durably(self.path, self._frames(entries, generation, size), expected_size=size, durable=durable)
 
     def replace(self, entries: Iterable[bytes] = (), *, generation: bytes | None = None, durable: bool = True) -> None:
-        """Replace the whole log by *entries*, at once. Raises CannotWrite, with the old one there."""
+        """Replace all by *entries*, at once. Raises CannotWrite, with the old log there."""
         generation = generation or secrets.token_bytes(16)
         frames = self._frames(entries, generation, _START)
         if durable or self.path.exists():
@@ -50,7 +50,7 @@ class SealedLog:
             files.append_durably(self.path, _HEAD + generation + frames, durable=False)
 
     def read(self) -> list[bytes]:
-        """Return the entries that open, in order; an absent log has none. `damaged` tells whether any did not."""
+        """Return the entries that open, in order; `damaged` tells whether any did not."""
         self.damaged = False
         try:
             raw = files.read(self.path)
@@ -78,7 +78,7 @@ class SealedLog:
         return entries
 
     def state(self) -> tuple[int, bytes | None]:
-        """Return the file's size and the 16 bytes that this incarnation of it was given (None: no file, or damaged)."""
+        """Return the file's size and its generation (None: no file, or damaged). Raises CannotRead."""
         try:
             # without blocking: a pipe in its place must not hold us up
             fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

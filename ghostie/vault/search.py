@@ -1,7 +1,6 @@
 """Full text over the memories: SQLite FTS5 in memory, kept between runs as one sealed file.
 
-It is brought up to date by comparing, memory by memory, which version it has read; so whatever happened since, and
-whoever did it, a search sees it. Nothing of it is ever on disk in the clear.
+It is brought up to date by comparing, memory by memory, which version it has read: a search sees whatever happened.
 """
 
 from __future__ import annotations
@@ -57,8 +56,7 @@ def spans(snippet: str) -> Iterator[tuple[str, bool]]:
 def match_expression(query: str, *, every: bool = True, prefix: bool = False) -> str | None:
     """Return FTS5's expression for what a person typed, or None if there is no word in it.
 
-    Words are matched by their stem, "quoted words" as a phrase, word* by its beginning; nothing else has a meaning.
-    With *prefix* the last word is taken as begun, not finished.
+    Words are matched by their stem, "quoted words" as a phrase, word* by its beginning, as with *prefix* the last word.
     """
     terms = []
     for token in _WORD.findall(_NO_TEXT.sub(" ", query)):
@@ -90,9 +88,9 @@ class SearchIndex:
         heads: Callable[[], dict[str, str]],
         read: Callable[[list[str]], Iterable[tuple[str, Version | Damaged]]],
     ) -> int:
-        """Bring the index to exactly *heads* (id → hash of the version that is shown); return how many it read anew.
+        """Bring it to *heads* (id → hash), which are asked for if the *edition* is new; return how many it read anew.
 
-        *read* yields (stem, version) for stems. The heads are asked for where the *edition* is another than last time.
+        *read* yields (stem, version) for stems.
         """
         if self._edition == edition and self._origin == self._file():
             return 0
@@ -122,7 +120,10 @@ class SearchIndex:
         return len(fresh)
 
     def search(self, query: str, limit: int, *, every: bool = True, prefix: bool = False) -> list[Hit]:
-        """Return the best *limit* memories for *query*, best first: those with every word, or with any."""
+        """Return the best *limit* memories for *query*, best first: those with *every* word, or with any.
+
+        See `match_expression` for *prefix*.
+        """
         expression = match_expression(query, every=every, prefix=prefix)
         if expression is None:
             return []
@@ -157,9 +158,9 @@ class SearchIndex:
                 self._changes = 0
 
     def forget(self) -> None:
-        """Begin anew: after a purge, nothing of a memory's words may linger in the pages, here or in another process.
+        """Begin anew: after a purge, no word may linger in the pages, here or in another process.
 
-        The empty file that takes the old one's place tells the others. The lock is held. Raises CannotWrite.
+        The empty file in the old one's place tells the others. The lock is held. Raises CannotWrite.
         """
         self.close()
         files.remove_durably([self._path])
@@ -181,8 +182,7 @@ class SearchIndex:
         return self._database
 
     def _hold(self, database: sqlite3.Connection) -> sqlite3.Connection:
-        # it goes with the index, also where nobody closes that
-        self._database, self._let_go = database, weakref.finalize(self, database.close)
+        self._database, self._let_go = database, weakref.finalize(self, database.close)  # where nobody closes it
         return database
 
     def _file(self) -> tuple[int, int] | None:

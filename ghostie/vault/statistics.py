@@ -22,9 +22,8 @@ _LAST: Final = date.max.toordinal() - _EPOCH.toordinal()
 class Numbers:
     """The vault in numbers. Sizes are bytes, times Unix ms.
 
-    Removed memories count as such alone. Weeks are named by the day that they begin on, a Monday (`2025-06-09`), months
-    `2025-06`, both in UTC and only where there are memories. *inbox_ages* counts what waits for at most a day, a week,
-    a month, a year, and longer.
+    Removed memories count as such alone. Weeks are named by their Monday (`2025-06-09`), months `2025-06`, both in UTC
+    and only where there are memories. *inbox_ages* counts what waits for at most each of INBOX_AGES, and longer.
     """
 
     memories: int
@@ -59,7 +58,7 @@ def numbers(vault: Vault) -> Numbers:
         if row.get("deleted"):
             removed += 1
             continue
-        at = int(row["timestamp"] if "timestamp" in row else row["modified"])
+        at = entry.timestamp
         status = row.get("status", "active")
         counts["status"][status] += 1
         counts["category"][row.get("category") or ""] += 1
@@ -105,7 +104,7 @@ def _sizes(vault: Vault) -> int:
 
 
 def _by_frequency(counted: Counter[str]) -> dict[str, int]:
-    """Return the counts, most first; where they are the same, by name: the same on every device."""
+    """Return the counts, most first, then by name: the same on every device."""
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -131,7 +130,7 @@ def _ages(waiting: Mapping[int, int]) -> dict[str, int]:
     return found if waiting else {}
 
 
-# -- for plots and completion ----------------------------------------------------------------------------------------
+# -- for plots -------------------------------------------------------------------------------------------------------
 
 
 def weeks(found: Numbers, now: int, count: int = 26) -> dict[str, int]:
@@ -142,37 +141,8 @@ def weeks(found: Numbers, now: int, count: int = 26) -> dict[str, int]:
 
 
 def months(found: Numbers, now: int, count: int = 12) -> dict[str, int]:
-    """Return the last *count* months up to *now* (Unix ms), oldest first, with a nought where there was nothing."""
+    """Return the last *count* months likewise."""
     today = _day(now // A_DAY)
     last = today.year * 12 + today.month - 1
     names = [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(max(12, last - count + 1), last + 1)]
     return {name: found.by_month.get(name, 0) for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The words in use, most frequent first: what completion offers."""
-
-    categories: tuple[str, ...]
-    tags: tuple[str, ...]
-    kinds: tuple[str, ...]
-    devices: tuple[str, ...]
-
-
-def vocabulary(vault: Vault) -> Vocabulary:
-    """Return the words in use among the memories that are not removed. The index is loaded."""
-    counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter(), Counter())
-    categories, tags, kinds, devices = counts
-    for entry in vault.index.entries():
-        row = entry.row
-        if row.get("deleted"):
-            continue
-        categories[row.get("category") or ""] += 1
-        tags.update(row.get("tags", ()))
-        kinds[row.get("kind", "memory")] += 1
-        devices[row.get("device_id") or ""] += 1
-    return Vocabulary(*(_words(counted) for counted in counts))
-
-
-def _words(counted: Counter[str]) -> tuple[str, ...]:
-    return tuple(word for word in _by_frequency(counted) if word)

@@ -14,7 +14,7 @@ A_MONTH = 30 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check of the version files found: how many opened, and the names of those that did not."""
+    """What a check found: how many version files opened, and the names of those that did not."""
 
     good: int
     damaged: tuple[str, ...]
@@ -53,7 +53,7 @@ def set_aside(vault: Vault, stems: tuple[str, ...]) -> None:
 def tidy(vault: Vault, *, history: int | None = None, dry_run: bool = False) -> Tidied:
     """Fold the index, sweep leftovers, drop old quarantine; with *history*, keep that many versions of each memory.
 
-    Dropping old versions is final, and only on this device: heads always stay, and so do memories in conflict.
+    Dropping versions is final, and only on this device: heads stay, and so do memories in conflict.
     """
     with vault.writing():
         vault.index.load()

@@ -1,7 +1,7 @@
 """The vault: memories in, memories out. Nobody outside knows that there are files.
 
-Every change is new versions: sealed, written durably, noted in the index and as an operation that can be undone. All
-writing happens here, under one lock that is held briefly; readers need none.
+Every change is new versions, written durably under one lock that is held briefly, and an operation that can be undone.
+Readers need no lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from ghostie.crypto.unlock import read_key_file
 from ghostie.errors import (
     AmbiguousId,
     CannotWrite,
-    Damaged,
     InConflict,
     KeysChanged,
     NotRemoved,
@@ -51,7 +50,7 @@ def wall_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What came of taking versions in: how many were new, and the ids of the memories that something happened to."""
+    """What came of taking versions in: how many were new, and which memories (ids) it happened to."""
 
     new: int = 0
     added: tuple[str, ...] = ()
@@ -63,10 +62,9 @@ class TakenIn:
 
 
 class Vault:
-    """An open vault.
+    """An open vault, made by `open_vault` or `create_vault`.
 
-    Made by `open_vault` or `create_vault`. *clock* gives Unix milliseconds and *random* n bytes; both may be replaced,
-    so that a simulation can drive them.
+    *clock* gives Unix milliseconds; a simulation replaces it, and where ids and salts come from.
     """
 
     def __init__(
@@ -85,14 +83,14 @@ class Vault:
         self.device = device
         self.clock = clock
         self._new_id = new_id
-        self.salt = salt  # 32 hex digits, without which a version's hash could be used to try out what it says
+        self.salt = salt  # without it, a version's hash could be used to try out what it says
         self._patience = patience
         self.files = VersionFiles(layout, keys)
         self.operations = Operations(layout, keys)
 
     @cached_property
     def index(self) -> Index:
-        """The index; made when it is first needed, for adding a memory does not need it."""
+        """The index; adding a memory does not need it."""
         from ghostie.vault.index import Index
 
         return Index(self.layout, self.keys, self.files)
@@ -108,7 +106,7 @@ class Vault:
     def add(self, content: str, **fields: Any) -> Version:
         """Add a memory with this *content* and any of the record's fields; return its first version.
 
-        Costs the same whatever the vault holds. Raises BadMemory, TooLarge, VaultBusy or CannotWrite.
+        Raises BadMemory, TooLarge, VaultBusy or CannotWrite.
         """
         now = stamp(self.clock())
         fields = {"timestamp": now, "device_id": self.device.name, **fields}
@@ -171,7 +169,7 @@ class Vault:
     def merge_into(self, prefix: str, into: str) -> Version:
         """Merge the memory *prefix* into the memory *into*, and remove it: one operation. Return what *into* then says.
 
-        Raises as `edit`, or UsageError, IsRemoved or PrivacyDiffers.
+        Raises as `edit` and `united`.
         """
         from ghostie.vault.likeness import united
 
@@ -204,7 +202,7 @@ class Vault:
     def purge(self, prefixes: Iterable[str]) -> list[str]:
         """Destroy memories: all their versions, here at once and on other devices when they pull. Return their ids.
 
-        A small marker stays, so that no device brings them back. This cannot be undone.
+        This cannot be undone: a small marker stays, so that no device brings them back.
         """
         from ghostie.vault import conflicts
 
@@ -212,11 +210,14 @@ class Vault:
             markers = []
             for entry in self._find_all(prefixes):
                 change(entry.id)
-                doomed = {digest for row in entry.versions.values() for digest in row.get("purges", ())}
                 markers.append(
                     make_version(
                         {"id": entry.id, "privacy": entry.row.get("privacy")},
-                        {**self.sync_after(entry), "deleted": True, "purges": sorted(doomed | set(entry.versions))},
+                        {
+                            **self.sync_after(entry),
+                            "deleted": True,
+                            "purges": sorted(entry.purged() | set(entry.versions)),
+                        },
                     )
                 )
             self.commit(markers)
@@ -225,9 +226,9 @@ class Vault:
             return [marker.id for marker in markers]
 
     def take_in(self, versions: Iterable[Version], what: str) -> TakenIn:
-        """Add versions that were made elsewhere; what is known already changes nothing, in whatever order it comes.
+        """Add versions that were made elsewhere, in whatever order they come, and merge the heads that can be merged.
 
-        Heads that can be merged are merged. Raises VaultBusy or CannotWrite, with nothing or all of it taken in.
+        Raises VaultBusy or CannotWrite, with nothing or all of it taken in.
         """
         with self.changing(what) as change:
             arrived = {version.hash: version for version in versions}
@@ -252,9 +253,9 @@ class Vault:
             )
 
     def undo(self, operation_id: str | None = None, *, redo: bool = False) -> Operation:
-        """Put back what the last command changed, or the operation named; with *redo*, what the last undo did.
+        """Put back what the last command but a pull changed, or the operation named; with *redo*, what an undo did.
 
-        What pulls brought is only undone by name. Raises NothingToUndo or ChangedSince.
+        Raises NothingToUndo or ChangedSince.
         """
         return undo(self, operation_id, redo=redo)
 
@@ -271,10 +272,7 @@ class Vault:
                 pass  # a reader's vault may lie where nobody can write
 
     def select(self, wanted: Filter | None = None, limit: int | None = None, *, at: int | None = None) -> list[Entry]:
-        """Return the memories that *wanted* holds for (default: all but removed ones), newest first.
-
-        With *at* (Unix ms) as they were then: see `entries_at`.
-        """
+        """Return the memories that *wanted* holds for, newest first; with *at* (Unix ms), as `entries_at` has them."""
         from ghostie.vault.query import Filter
 
         holds = (wanted or Filter()).test()
@@ -298,7 +296,6 @@ class Vault:
         return self.index[found[0]]
 
     def _find_all(self, prefixes: Iterable[str]) -> list[Entry]:
-        """Return the memories that *prefixes* name, each once."""
         return list({entry.id: entry for entry in map(self.find, prefixes)}.values())
 
     def shown(self, entry: Entry) -> Version:
@@ -306,7 +303,7 @@ class Vault:
         return self.files.read(entry.stem(entry.heads[0]))
 
     def history(self, entry: Entry) -> list[Version]:
-        """Return every version of a memory, newest first; children before parents. Raises Damaged."""
+        """Return every version of a memory, children before parents. Raises Damaged."""
         versions = [self.files.read(stem) for stem in entry.stems()]
         return sorted(versions, key=lambda version: (-version.number, -version.modified, version.hash))
 
@@ -325,43 +322,42 @@ class Vault:
         return self.shown(self.entry_at(entry, moment))
 
     def entry_at(self, entry: Entry, moment: int) -> Entry:
-        """Return *entry* as it was at *moment*; see `entries_at`. Raises UnknownVersion where it was not there yet."""
+        """Return *entry* as `entries_at` has it. Raises UnknownVersion where it was not there yet."""
         then = self.index.entry_at(entry, moment)
         if then is None:
             raise UnknownVersion(id=entry.id[:8], version=stamp(moment))
         return then
 
     def entries_at(self, moment: int) -> Iterator[Entry]:
-        """Yield the memories as they were at *moment* (Unix ms), removed ones among them, one by one as asked for.
+        """Yield the memories as they were at *moment* (Unix ms), removed ones among them.
 
-        What counts is when each version was made, by the clock of the device that made it: so it is what all devices
-        together knew then, though this one may have heard of it later; and where a device's clock was wrong, its
-        changes stand at the wrong moment, but never before what they were made of. Purged versions and those that `gc`
-        dropped were never there.
+        What counts is when each version was made, by the clock of the device that made it: it is what all devices
+        together knew then. Where a clock was wrong, changes stand at the wrong moment, but never before what they were
+        made of. Purged versions and those that `gc` dropped were never there.
         """
         for entry in self.index.entries():
             if (then := self.index.entry_at(entry, moment)) is not None:
                 yield then
 
     def search(self, query: str, limit: int = 20, *, every: bool = True, prefix: bool = False) -> list[Hit]:
-        """Return the best *limit* memories that hold all words of *query* (with *every* false: any), best first."""
+        """Return the best *limit* memories for *query*: see `SearchIndex.search`."""
         self.catch_up_search()
         return self._search.search(query, limit, every=every, prefix=prefix)
 
     def catch_up_search(self) -> None:
-        """Bring the full-text index up to date with the loaded index; keep it where that pays."""
+        """Bring the full-text index up to date with the loaded index, and keep it where that pays."""
         self._search.catch_up(self.index.edition, self.shown_heads, self.files.read_many)
         if self._search.worth_saving():
             with contextlib.suppress(VaultBusy, CannotWrite), files.locked(self.layout.lock, patience=0):
                 self._search.save()
 
     def shown_heads(self) -> dict[str, str]:
-        """Return the hash of the version that is shown of each memory that is not removed, by its id."""
+        """Return the hash of the version that is shown, by id, of each memory that is not removed."""
         return {entry.id: entry.heads[0] for entry in self.index.entries() if not entry.deleted}
 
     def texts(self, ids: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield each of memories *ids* with its content, as the full-text index had it when it last caught up."""
-        yield from self._search.texts(ids)
+        return self._search.texts(ids)
 
     # -- the write path ----------------------------------------------------------------------------------------------
 
@@ -377,7 +373,7 @@ class Vault:
             yield
 
     def changing(self, what: str) -> contextlib.AbstractContextManager[Changing]:
-        """Hold the lock with the index loaded, for a change named *what*; the parts of the vault use it."""
+        """Hold the lock with the index loaded, for a change named *what*."""
         return changing(self, what)
 
     def commit(self, versions: list[Version]) -> None:
@@ -387,28 +383,26 @@ class Vault:
             self.index.add(versions)
 
     def _settle(self, ids: Collection[str]) -> list[Version]:
-        """Merge what the rules can merge among the heads of memories *ids*; return the merge versions."""
+        """Merge what the rules can among the heads of memories *ids*; return the merge versions."""
         from ghostie.vault import conflicts, merge
 
         apart = [entry for entry in self.index.entries(ids) if entry.in_conflict]
         added: list[Version] = []
         for entry in apart:
-            opened = self.files.read_many(entry.stems())
-            known = {version.hash: version for _, version in opened if not isinstance(version, Damaged)}
-            added += merge.settle(known).added
+            added += merge.settle(self.files.opened(entry)).added
         self.commit(added)
         if noted := {*(entry.id for entry in apart), *conflicts.noted(self).intersection(ids)}:
             conflicts.note(self, sorted(noted))
         return added
 
     def finish_purges(self) -> None:
-        """Finish what was cut off half way through a purge. The index is loaded. Raises VaultBusy or KeysChanged."""
+        """Finish a purge that was cut off. The index is loaded. Raises VaultBusy or KeysChanged."""
         if any(entry.doomed() for entry in self.index.entries(self.index.purged())):
             with self.changing("purge"):
                 pass  # every change begins with that
 
     def obey_purges(self, ids: Iterable[str]) -> None:
-        """Destroy what the markers of memories *ids* say is destroyed and is still here. The lock is held."""
+        """Destroy what is still here though a marker of memories *ids* names it. The lock is held."""
         stems = [stem for entry in self.index.entries(ids) for stem in entry.doomed()]
         if stems:
             # the files before the index: what is cut off here is found again by them, and finished
@@ -431,7 +425,7 @@ class Vault:
         return self.files.read(entry.stem(newest["hash"]))
 
     def sync_after(self, entry: Entry, parents: list[str] | None = None) -> Record:
-        """Return the sync metadata of a version that follows *parents*, by default all of the memory's tips."""
+        """Return the sync metadata of a version that follows *parents*, by default all tips."""
         parents = sorted(entry.tips if parents is None else parents)
         rows = [entry.versions[digest] for digest in parents]
         return {
@@ -444,7 +438,7 @@ class Vault:
 
     @cached_property
     def naming_key(self) -> bytes:
-        """The key under which ids and salts follow from what is imported: the same on every device, in every epoch."""
+        """The key under which ids and salts follow from what is imported: the same in every epoch."""
         keys = self.keys
         return subkey(keys.epochs[min(keys.epochs)], Purpose.VERSION, b"names", keys.vault)
 
@@ -456,7 +450,7 @@ class Vault:
         return None if version.say() == shown.say() and not shown.deleted else version
 
     def tombstone(self, entry: Entry) -> Version:
-        """Return the version that removes *entry*: tiny, and what it says of itself is only what lists need."""
+        """Return the version that removes *entry*: it says only what lists need."""
         row = entry.row
         return make_version(
             {
@@ -470,7 +464,7 @@ class Vault:
         )
 
     def successor(self, entry: Entry, old: Version) -> Version:
-        """Return the version that says what *old* said, on top of all of the memory's heads."""
+        """Return the version that says what *old* said, on top of all tips."""
         return make_version({**said(old), "id": entry.id}, {**self.sync_after(entry), "deleted": old.deleted})
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from ghostie.crypto.sealing import Keys, Purpose, SealError, named_key, seal, un
 from ghostie.errors import CannotRead, Damaged, GhostieError
 from ghostie.memory import Version, trusted_version
 from ghostie.paths import VERSION_SUFFIX, Layout, is_stem
+from ghostie.vault.row import Entry
 
 BATCH = 500
 _STEM_LENGTH = 26 + 1 + 32
@@ -27,13 +28,12 @@ class VersionFiles:
     def write(self, versions: Iterable[Version]) -> int:
         """Seal and write *versions*; when this returns all have reached the disk. Raises CannotWrite."""
         folder = str(self._layout.memories)
-        keys = self._keys
         return files.write_all_durably(
             (
-                f"{folder}/{stem}{VERSION_SUFFIX}",
-                seal(keys, Purpose.VERSION, (stem.encode(),), version.raw),
+                f"{folder}/{version.stem}{VERSION_SUFFIX}",
+                seal(self._keys, Purpose.VERSION, (version.stem.encode(),), version.raw),
             )
-            for version, stem in ((version, version.stem) for version in versions)
+            for version in versions
         )
 
     def read(self, stem: str) -> Version:
@@ -44,7 +44,7 @@ class VersionFiles:
             raise Damaged(what=f"version file {stem}") from None
 
     def read_many(self, stems: Iterable[str]) -> Iterator[tuple[str, Version | Damaged]]:
-        """Yield each of *stems* with its version, or with the error that it gives; one folder look-up for them all."""
+        """Yield each of *stems* with its version, or with the error that it gives."""
         with files.opened_folder(self._layout.memories) as folder:
             for stem in stems:
                 try:
@@ -54,8 +54,13 @@ class VersionFiles:
                 except Damaged as error:
                     yield stem, error
 
+    def opened(self, entry: Entry) -> dict[str, Version]:
+        """Return the versions of *entry* that open, by hash."""
+        found = self.read_many(entry.stems())
+        return {version.hash: version for _, version in found if not isinstance(version, Damaged)}
+
     def raw_many(self, stems: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each of *stems* with its checked canonical bytes, unparsed, or with None where it does not open."""
+        """Yield each of *stems* with its checked bytes, unparsed, or with None where it does not open."""
         with files.opened_folder(self._layout.memories) as folder:
             for stem in stems:
                 try:
@@ -64,11 +69,10 @@ class VersionFiles:
                     yield stem, None
 
     def stems(self) -> set[str]:
-        """Return the names of all version files, suffix off."""
         return {stem for stem in self.likely() if is_stem(stem)}
 
     def likely(self) -> set[str]:
-        """Return what `stems` does, and perhaps names that only look alike: for comparing a great many of them."""
+        """Return all stems, and perhaps names that only look like one: checking a great many takes time."""
         whole = _STEM_LENGTH + len(VERSION_SUFFIX)
         return {
             name[:_STEM_LENGTH]
@@ -77,7 +81,7 @@ class VersionFiles:
         }
 
     def strays(self) -> list[str]:
-        """Return the names in the folder that are no version file's: nothing of ghostie's."""
+        """Return the names in the folder that are no version file's."""
         return sorted(
             name
             for name in files.names_in(self._layout.memories)
@@ -85,26 +89,27 @@ class VersionFiles:
         )
 
     def remove(self, stems: Iterable[str]) -> int:
-        """Destroy version files; only purge and gc come here. Return how many there were."""
+        """Destroy version files; return how many there were."""
         return files.remove_durably(self._layout.version(stem) for stem in stems)
 
     def quarantine(self, stem: str) -> Path:
-        """Set the file of *stem* aside, for a look; return where it went."""
+        """Set the file of *stem* aside; return where it went."""
         target = self._layout.quarantine / (stem + VERSION_SUFFIX)
         files.move_durably(self._layout.version(stem), target)
         return target
 
     def reseal(self, stems: Iterable[str], older: Keys) -> list[str]:
-        """Write the files of *stems* anew under this vault's newest key where they are not; return those that fail.
+        """Write the files of *stems* that are not under the newest key anew; return those that open under no key.
 
-        The names stay: they are made from what the versions say, not from the key. Files may be under *older* keys.
+        Files may be under *older* keys.
         """
+        newest = self._keys.current
         damaged: list[str] = []
         batch: list[tuple[Path, bytes]] = []
         for stem in stems:
             try:
                 sealed = files.read(self._layout.version(stem))
-                if sealed[5:9] == self._keys.current.to_bytes(4, "big") and named_key(sealed) == self._newest_id:
+                if sealed[5:9] == newest.to_bytes(4, "big") and named_key(sealed) == self._keys.id_of(newest):
                     continue
                 raw = self._either(older, stem, sealed)
             except (FileNotFoundError, CannotRead, Damaged):
@@ -116,10 +121,6 @@ class VersionFiles:
                 batch = []
         files.write_all_durably(batch)
         return damaged
-
-    @property
-    def _newest_id(self) -> bytes:
-        return self._keys.id_of(self._keys.current)
 
     def _either(self, older: Keys, stem: str, sealed: bytes) -> bytes:
         for keys in (self._keys, older):

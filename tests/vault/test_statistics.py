@@ -6,7 +6,7 @@ import pytest
 
 from ghostie import text
 from ghostie.memory import stamp
-from ghostie.vault.statistics import A_DAY, months, numbers, vocabulary, weeks
+from ghostie.vault.statistics import A_DAY, months, numbers, weeks
 from ghostie.vault.vault import Vault
 
 from .house import START, Clock
@@ -52,7 +52,7 @@ def test_no_memory_is_opened_for_them(full: Vault, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(full.files, "read", lambda stem: pytest.fail(f"{stem} was opened"))
     monkeypatch.setattr(full.files, "read_many", lambda stems: pytest.fail("files were opened"))
     assert numbers(full).memories == len(full.select())
-    assert vocabulary(full).tags == ("lan", "home")
+    assert list(numbers(full).by_tag) == ["lan", "home"]
 
 
 def test_an_empty_vault_has_numbers_too(vault: Vault) -> None:
@@ -84,11 +84,11 @@ def test_times_at_the_ends_of_the_calendar_are_counted(vault: Vault) -> None:
 
 
 def test_the_words_in_use_come_most_frequent_first(full: Vault) -> None:
-    words = vocabulary(full)
-    assert words.categories == ("net", "art")
-    assert words.tags == ("lan", "home")
-    assert words.kinds == ("memory", "task")
-    assert words.devices == ("laptop", "phone")
+    found = numbers(full)
+    assert [word for word in found.by_category if word] == ["net", "art"]
+    assert list(found.by_tag) == ["lan", "home"]
+    assert list(found.by_kind) == ["memory", "task"]
+    assert [word for word in found.by_device if word] == ["laptop", "phone"]
 
 
 def test_a_sparkline_shows_what_there_is() -> None:
