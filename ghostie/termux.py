@@ -11,14 +11,12 @@ import json
 import os
 import shlex
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ghostie import files
+from ghostie import files, tools
 from ghostie.errors import ApiSilent, CannotRead, NotTermux
 
 MARK: Final = "# made by `ghostie termux setup`; `ghostie termux setup --remove` takes it away"
@@ -121,34 +119,15 @@ def _text(path: Path) -> str | None:
 
 def ask(tool: str, *argv: str, patience: float = PATIENCE) -> str:
     """Run a tool of Termux:API; return what it printed. Raises ApiSilent if it is absent, fails or does not answer."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
     if shutil.which(tool) is None:
         raise ApiSilent(tool=tool, why="is not here")
     try:
-        child = subprocess.Popen(
-            [tool, *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ApiSilent(tool=tool, why=f"did not start: {(error.strerror or '').lower()}") from None
-    try:
-        said, _ = child.communicate(timeout=patience)
-    except subprocess.TimeoutExpired:
-        raise ApiSilent(tool=tool, why=f"did not answer within {patience:.0f} s") from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)  # and what it started, which holds our pipe
-            child.wait()
-            if child.stdout is not None:
-                child.stdout.close()
-    if child.returncode != 0:
-        raise ApiSilent(tool=tool, why=f"ended with exit code {child.returncode}")
-    return said[:_ANSWER_LIMIT].decode(errors="replace")
+        answer = tools.ask([tool, *argv], patience)
+    except tools.NoAnswer as error:
+        raise ApiSilent(tool=tool, why=str(error)) from None
+    if answer.returncode != 0:
+        raise ApiSilent(tool=tool, why=f"ended with exit code {answer.returncode}")
+    return answer.stdout[:_ANSWER_LIMIT].decode(errors="replace")
 
 
 def dialog(kind: str, title: str) -> str | None:

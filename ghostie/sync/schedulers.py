@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Final, Protocol
 from ghostie import files, text
 from ghostie.errors import CannotRead, GhostieError, UsageError
 from ghostie.paths import Layout
+from ghostie.tools import Answer, NoAnswer, ask
 
 MINUTE: Final = 60
 ANDROID_LEAST: Final = 15 * MINUTE
@@ -398,54 +397,24 @@ SCHEDULERS: Final[tuple[Scheduler, ...]] = (Android(), Systemd(), Cron())
 PATIENCE: Final = {"termux-job-scheduler": 5.0, "systemctl": 20.0, "crontab": 20.0}
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-
-def _asked(argv: Sequence[str], stdin: bytes = b"") -> _Answer:
+def _asked(argv: Sequence[str], stdin: bytes = b"") -> Answer:
     """Run a scheduler's tool. Raises SchedulerFailed if it does not start, or does not answer in time."""
     tool = argv[0]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
-    way_out = Android.way_out if tool == Android.tool else "another one can be taken: `--with systemd` or `--with cron`"
     try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**environment, "LC_ALL": "C"},
-            start_new_session=True,
-        )
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise SchedulerFailed(tool=tool, why=why, way_out=way_out) from None
-    try:
-        stdout, stderr = child.communicate(stdin, timeout=PATIENCE[tool])
-    except subprocess.TimeoutExpired:
-        why = f"it did not answer within {PATIENCE[tool]:.0f} s"
-        raise SchedulerFailed(tool=tool, why=why, way_out=way_out) from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)  # and what it started, which holds our pipes
-            child.wait()
-            for pipe in (child.stdin, child.stdout, child.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
-    return _Answer(child.returncode, stdout, stderr)
+        return ask(argv, PATIENCE[tool], stdin, {"LC_ALL": "C"})
+    except NoAnswer as error:
+        other = "another one can be taken: `--with systemd` or `--with cron`"
+        way_out = Android.way_out if tool == Android.tool else other
+        raise SchedulerFailed(tool=tool, why=f"it {error}", way_out=way_out) from None
 
 
-def _checked(argv: Sequence[str], way_out: str, stdin: bytes = b"") -> _Answer:
+def _checked(argv: Sequence[str], way_out: str, stdin: bytes = b"") -> Answer:
     done = _asked(argv, stdin)
     if done.returncode != 0:
         raise SchedulerFailed(tool=argv[0], why=_first_line(done), way_out=way_out)
     return done
 
 
-def _first_line(done: _Answer) -> str:
+def _first_line(done: Answer) -> str:
     said = text.excerpt((done.stderr.strip() or done.stdout.strip()).decode(errors="replace"), 200)
     return text.one_line(said) or f"it ended with exit code {done.returncode}"
