@@ -1,15 +1,18 @@
-"""Commands that look after the vault: stats, doctor, gc, completion; and what `ghostie` alone shows."""
+"""Commands that look after the vault: review, stats, doctor, gc; and what `ghostie` alone shows."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import stat
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from ghostie import text
 from ghostie.cli.output import Output
-from ghostie.cli.review import on_terminal, review
 from ghostie.cli.session import confirm, layout_of, open_
+from ghostie.errors import GhostieError, NoVault, UsageError
 
 ALARM = 4
 
@@ -17,7 +20,6 @@ ALARM = 4
 def overview(args: argparse.Namespace, out: Output) -> int:
     """Show where a person stands and what to type next."""
     from ghostie import __version__
-    from ghostie.errors import NoVault, UsageError
 
     if args.version:
         out.line(f"ghostie {__version__}")
@@ -57,6 +59,38 @@ def overview(args: argparse.Namespace, out: Output) -> int:
     out.line("  ghostie sync run      keep devices in step")
     out.line("  ghostie --help        all commands")
     return 0
+
+
+def on_terminal() -> bool:
+    """Tell whether there is a terminal that screens can be shown on."""
+    return (
+        sys.stdin is not None
+        and sys.stdin.isatty()
+        and sys.stdout.isatty()
+        and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    )
+
+
+def review(args: argparse.Namespace, out: Output) -> None:
+    if out.json:
+        from ghostie.cli.memories import print_shown
+        from ghostie.vault.query import Filter
+
+        vault = open_(args)
+        print_shown(out, vault, vault.select(Filter(status="inbox")))
+    elif args.plain or out.dumb:
+        from ghostie.cli.plain import Plain
+
+        Plain(args, out).run()
+    elif not on_terminal():
+        raise UsageError(
+            "there is no terminal to show the screens on", "`ghostie review --plain` asks line by line instead"
+        )
+    else:
+        from ghostie.tui import launch
+
+        file = Path(args.passphrase_file) if args.passphrase_file else None
+        launch(layout_of(args), passphrase_file=file, mouse=not args.no_mouse)
 
 
 def stats(args: argparse.Namespace, out: Output) -> None:
@@ -112,7 +146,6 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
         return _simulate(args.simulate, out)
     from ghostie import codec
     from ghostie.crypto import agent, sodium
-    from ghostie.errors import GhostieError
     from ghostie.sync.config import load_config
     from ghostie.vault import upkeep
 
@@ -170,7 +203,6 @@ def _simulate(seed: int, out: Output) -> int:
 
 
 def gc(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.errors import UsageError
     from ghostie.vault import upkeep
 
     if args.history == 0:
@@ -189,9 +221,3 @@ def gc(args: argparse.Namespace, out: Output) -> None:
             f"{text.plural(done.versions, 'old version')} and {text.plural(done.quarantined, 'file')} of old quarantine"
         )
         out.note(f"{would_word} {old}")
-
-
-def completion(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.cli.completion import script
-
-    out.data(script(args.shell).encode())

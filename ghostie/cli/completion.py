@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, made from the parser."""
+"""The command that prints completion scripts for bash, zsh and fish, made from the parser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from ghostie.cli import parser
+from ghostie.cli.output import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ def _walk(node: argparse.ArgumentParser, name: str, found: dict[str, Words]) -> 
         elif action.choices:
             words += [(str(choice), "") for choice in action.choices]
     found[name] = Words(tuple(words), tuple(options))
+
+
+def completion(args: argparse.Namespace, out: Output) -> None:
+    out.line(script(args.shell).removesuffix("\n"))
 
 
 def script(shell: str) -> str:

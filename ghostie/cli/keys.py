@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,14 @@ def init(args: argparse.Namespace, out: Output) -> None:
     passphrase = sources_of(args).first_passphrase()
     vault = create_vault(layout.home, passphrase=passphrase, device_name=args.device_name, cost=_cost(args.kdf))
     kept = args.keyring and remember_in_keyring(read_key_file(layout), passphrase)
-    if out.json:
-        out.document({"home": str(layout.home), "device": vault.device.name, "vault": vault.keys.vault.hex()})
-        return
-    out.note(f"made a vault at {layout.home} for the device {text.one_line(vault.device.name)}")
+    words = [f"made a vault at {layout.home} for the device {text.one_line(vault.device.name)}"]
     if args.keyring:
-        out.note("the passphrase is in the desktop keyring" if kept else "no desktop keyring took the passphrase")
-    out.note(
-        "if the passphrase is forgotten, only 24 words open the vault: `ghostie keys recovery` shows them to write down"
+        words.append("the passphrase is in the desktop keyring" if kept else "no desktop keyring took the passphrase")
+    out.done(
+        {"home": str(layout.home), "device": vault.device.name, "vault": vault.keys.vault.hex()},
+        *words,
+        "if the passphrase is forgotten, only 24 words open the vault:"
+        " `ghostie keys recovery` shows them to write down",
     )
 
 
@@ -57,10 +58,10 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
     layout = layout_of(args)
     keys = unwrap_with(read_key_file(layout), sources_of(args))
     agent.start(layout.agent_socket(), keys, seconds)
-    if out.json:
-        out.document({"unlocked": True, "seconds": min(seconds, agent.LONGEST)})
-    else:
-        out.note(f"unlocked for {args.duration} · `ghostie lock` ends it sooner")
+    out.done(
+        {"unlocked": True, "seconds": min(seconds, agent.LONGEST)},
+        f"unlocked for {args.duration} · `ghostie lock` ends it sooner",
+    )
 
 
 def seconds_in(duration: str) -> int:
@@ -75,26 +76,16 @@ def lock(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import agent
 
     was = agent.stop(layout_of(args).agent_socket())
-    if out.json:
-        out.document({"unlocked": False, "was": was})
-    else:
-        out.note("locked" if was else "it was locked already")
+    out.done({"unlocked": False, "was": was}, "locked" if was else "it was locked already")
 
 
 def passwd(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto.unlock import read_key_file, unwrap_with
 
-    layout = layout_of(args)
-    file = read_key_file(layout)
-    sources = sources_of(args)
+    file = read_key_file(layout_of(args))
     # asked for even while the agent holds the key: who finds an open device must not change the passphrase
-    keys = unwrap_with(file, sources)
-    new = Path(args.new_passphrase_file) if args.new_passphrase_file else None
-    _rewrap(layout, keys, sources.new_passphrase(new), file, args.kdf)
-    if out.json:
-        out.document({"changed": True})
-    else:
-        out.note("changed the passphrase on this device · the next push changes it on the store")
+    _rewrap(args, unwrap_with(file, sources_of(args)), file)
+    out.done({"changed": True}, "changed the passphrase on this device · the next push changes it on the store")
 
 
 def recovery(args: argparse.Namespace, out: Output) -> None:
@@ -124,15 +115,8 @@ def restore(args: argparse.Namespace, out: Output) -> None:
     else:
         if can_ask():
             sys.stderr.write("the 24 words, in order, then an empty line:\n")
-        lines = []
-        for line in sys.stdin if sys.stdin is not None else ():
-            if not line.strip():
-                break
-            lines.append(line)
-        spelt = " ".join(lines)
+        spelt = " ".join(takewhile(str.strip, sys.stdin if sys.stdin is not None else ()))
     master = keyring.from_words(spelt)
-    sources = sources_of(args)
-    new = Path(args.new_passphrase_file) if args.new_passphrase_file else None
     file: KeyFile | None
     try:
         file = read_key_file(layout)
@@ -145,11 +129,8 @@ def restore(args: argparse.Namespace, out: Output) -> None:
             raise NoVault(home=layout.home) from None
         file, keys = None, keyring.first_epoch(master)
         _check_opens(layout, keys)
-    _rewrap(layout, keys, sources.new_passphrase(new), file, args.kdf)
-    if out.json:
-        out.document({"restored": True})
-    else:
-        out.note("the vault opens with the new passphrase")
+    _rewrap(args, keys, file)
+    out.done({"restored": True}, "the vault opens with the new passphrase")
 
 
 def _check_opens(layout: Layout, keys: Keys) -> None:
@@ -165,6 +146,7 @@ def _check_opens(layout: Layout, keys: Keys) -> None:
 
 def rotate(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import agent
+    from ghostie.crypto import keys as keyring
     from ghostie.crypto.unlock import read_key_file
     from ghostie.sync import moving
 
@@ -172,26 +154,27 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
     sources = sources_of(args)
     moving.finish_move(layout, sources)
     file = read_key_file(layout)
-    from ghostie.crypto import keys as keyring
-
     passphrase = sources.passphrase()
     keys = keyring.unwrap(file, passphrase)
     count = moving.rotate(layout, keys, passphrase, file.cost)
     agent.stop(layout.agent_socket())  # what it holds is the old key
-    if out.json:
-        out.document({"epoch": keys.current + 1, "versions": count})
-    else:
-        out.note(f"opened a new key and sealed {text.plural(count, 'version')} again under it")
-        out.note("write the new 24 words down (`ghostie keys recovery`) · the next push renews what is on the store")
+    out.done(
+        {"epoch": keys.current + 1, "versions": count},
+        f"opened a new key and sealed {text.plural(count, 'version')} again under it",
+        "write the new 24 words down (`ghostie keys recovery`) · the next push renews what is on the store",
+    )
 
 
-def _rewrap(layout: Layout, keys: Keys, passphrase: str, file: KeyFile | None, kdf: str) -> None:
+def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> None:
+    """Wrap *keys* under a new passphrase, which costs no less than that of *file* to guess."""
     from ghostie import files
     from ghostie.crypto import keys as keyring
     from ghostie.sync.slots import note_new_key
     from ghostie.vault import make_home
 
-    cost = _cost(kdf)
+    layout = layout_of(args)
+    passphrase = sources_of(args).new_passphrase(Path(args.new_passphrase_file) if args.new_passphrase_file else None)
+    cost = _cost(args.kdf)
     fresh = keyring.wrap(keys, passphrase, cost.most(file.cost) if file is not None else cost)
     make_home(layout)
     with files.locked(layout.lock):

@@ -1,14 +1,15 @@
-"""Commands on memories: add, list, show, history, diff, edit, rm, restore, purge, undo, search."""
+"""Commands on memories: add, list, show, history, diff, edit, rm, restore, purge, undo, search, import, export."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ghostie import codec, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, edited, open_, read_stdin
-from ghostie.errors import BadJson, Damaged, UsageError
+from ghostie.errors import BadJson, Damaged, ImportIncomplete, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +33,10 @@ def add(args: argparse.Namespace, out: Output) -> None:
     fields["tags"] = args.tag or None
     fields["status"] = "inbox" if args.inbox else None
     fields["privacy"] = "local" if args.local_only else None
-    version = open_(args, load=False).add(content, **fields)
+    tell_added(out, open_(args, load=False).add(content, **fields))
+
+
+def tell_added(out: Output, version: Version) -> None:
     if out.json:
         out.document(version.shown())
     else:
@@ -46,7 +50,7 @@ def list_(args: argparse.Namespace, out: Output) -> None:
     at = moment_of(args.at, vault)
     entries = answer(vault, parse(" ".join(args.filter)), args.limit or None, base=filter_of(args, vault, at), at=at)
     if out.json:
-        print_each(out, entries, lambda entry: _shown(vault, entry))
+        print_shown(out, vault, entries)
         return
     rows(out, vault, entries, at)
     if not entries and not len(vault.index):
@@ -117,6 +121,11 @@ def tell_damaged(out: Output, damaged: Sequence[Damaged]) -> None:
         out.warn(str(error))
     if damaged:
         raise damaged[-1]
+
+
+def print_shown(out: Output, vault: Vault, entries: Iterable[Entry]) -> None:
+    """Print memories as one document. Raises Damaged, as `print_each` does."""
+    print_each(out, entries, lambda entry: _shown(vault, entry))
 
 
 def _shown(vault: Vault, entry: Entry) -> Record:
@@ -279,12 +288,8 @@ def edit(args: argparse.Namespace, out: Output) -> None:
     if not str(changes.get("content", "x")).strip():
         raise UsageError("the content would be empty", f"`ghostie rm {entry.id[:8]}` removes the memory")
     version = vault.edit(entry.id, changes, base=shown.hash)
-    if out.json:
-        out.document(version.shown())
-    elif version.hash == shown.hash:
-        out.note("nothing was changed")
-    else:
-        out.note(f"changed {entry.id[:8]}, version {version.number} · `ghostie undo` takes it back")
+    changed = f"changed {entry.id[:8]}, version {version.number} · `ghostie undo` takes it back"
+    out.done(version.shown(), changed if version.hash != shown.hash else "nothing was changed")
 
 
 def _tags(tags: list[str], changes: list[str]) -> list[str]:
@@ -311,14 +316,11 @@ def _object(spelt: str | None) -> Any:
 
 def remove(args: argparse.Namespace, out: Output) -> None:
     versions = open_(args).remove(args.ids)
-    if out.json:
-        out.document([version.shown() for version in versions])
-    else:
-        out.note(
-            f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings it back"
-            if len(versions) == 1
-            else f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings them back"
-        )
+    them = "it" if len(versions) == 1 else "them"
+    out.done(
+        [version.shown() for version in versions],
+        f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings {them} back",
+    )
 
 
 def restore(args: argparse.Namespace, out: Output) -> None:
@@ -326,10 +328,7 @@ def restore(args: argparse.Namespace, out: Output) -> None:
     entry = vault.find(args.id)
     at = version_at(vault, entry, args.at) if args.at else None
     version = vault.restore(entry.id, at)
-    if out.json:
-        out.document(version.shown())
-    else:
-        out.note(f"restored {entry.id[:8]}, as version {version.number}")
+    out.done(version.shown(), f"restored {entry.id[:8]}, as version {version.number}")
 
 
 def purge(args: argparse.Namespace, out: Output) -> None:
@@ -340,29 +339,24 @@ def purge(args: argparse.Namespace, out: Output) -> None:
             rows(out, vault, entries)
         confirm(f"destroy {text.plural(len(entries), 'memory')} with all versions, here and on every device?", "--yes")
     ids = vault.purge([entry.id for entry in entries])
-    if out.json:
-        out.document(ids)
-    else:
-        out.note(f"destroyed {text.plural(len(ids), 'memory')} · other devices follow when they pull")
+    out.done(ids, f"destroyed {text.plural(len(ids), 'memory')} · other devices follow when they pull")
 
 
 def undo(args: argparse.Namespace, out: Output) -> None:
     vault = open_(args)
     if args.list:
-        _operations(args, out, vault)
+        _operations(out, vault)
         return
     operation = vault.undo(args.operation, redo=args.redo)
-    if out.json:
-        out.document({"operation": operation.id, "what": operation.what, "memories": [c.id for c in operation.changes]})
+    count = text.plural(len(operation.changes), "memory")
+    if args.redo:
+        said = f"did again what the last undo took back: {count}"
     else:
-        count = text.plural(len(operation.changes), "memory")
-        if args.redo:
-            out.note(f"did again what the last undo took back: {count}")
-        else:
-            out.note(f"took back: {operation.what} of {count} · `ghostie undo --redo` does it again")
+        said = f"took back: {operation.what} of {count} · `ghostie undo --redo` does it again"
+    out.done({"operation": operation.id, "what": operation.what, "memories": [c.id for c in operation.changes]}, said)
 
 
-def _operations(args: argparse.Namespace, out: Output, vault: Vault) -> None:
+def _operations(out: Output, vault: Vault) -> None:
     from ghostie.memory import stamp
 
     operations = list(reversed(vault.operations.all()))
@@ -391,15 +385,14 @@ def search(args: argparse.Namespace, out: Output) -> None:
     vault = open_(args)
     query = " ".join(args.query)
     hits = vault.search(query, args.limit or len(vault.index))
-    some = False
-    if not hits:
+    every = bool(hits)
+    if not every:
         hits = vault.search(query, args.limit or len(vault.index), every=False)
-        some = bool(hits)
     entries = [(hit, entry) for hit in hits if (entry := vault.index.get(hit.id)) is not None]
     if out.json:
         print_each(out, entries, lambda found: {**_shown(vault, found[1]), "rank": round(-found[0].rank, 6)})
         return
-    if some:
+    if hits and not every:
         out.note("no memory has all of these words; these have some")
     length = text.shortest_prefix(vault.index.ids())
     now = vault.clock()
@@ -423,3 +416,58 @@ def _marked(out: Output, snippet: str) -> str:
         left -= text.width(cut)
         shown.append(out.style("hit", cut) if hit and cut else cut)
     return "".join(shown)
+
+
+# -- in and out ------------------------------------------------------------------------------------------------------
+
+
+def import_(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.vault.exchange import import_paths
+
+    vault = open_(args, load=False)
+    done = import_paths(
+        vault,
+        [Path(path) for path in args.paths],
+        status=None if args.keep_status else args.status,
+        dry_run=args.dry_run,
+        progress=lambda count: out.progress(f"read {count:,}"),
+    )
+    for bad in done.bad:
+        out.warn(f"{bad.place()}: {bad.problem}")
+    taken = done.taken
+    words = [f"{'would import' if args.dry_run else 'imported'} {text.plural(len(taken.added), 'memory')}"]
+    if taken.changed:
+        words.append(f"{len(taken.changed):,} changed")
+    if done.known > 0:
+        words.append(f"{done.known:,} here already")
+    if taken.conflicts:
+        words.append(text.plural(len(taken.conflicts), "conflict"))
+    record = {
+        "read": done.read,
+        "added": taken.added,
+        "changed": taken.changed,
+        "known": done.known,
+        "bad": [{"file": str(bad.path), "line": bad.line, "why": bad.problem} for bad in done.bad],
+        "dry_run": args.dry_run,
+    }
+    out.done(record, ", ".join(words))
+    if done.bad:
+        raise ImportIncomplete(bad=len(done.bad), total=done.read)
+
+
+def export(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.vault.exchange import export_to, exported
+
+    vault = open_(args)
+    damaged: list[Damaged] = []
+    records = exported(vault, vault.select(filter_of(args, vault)), damaged)
+    if args.path is not None:
+        count = export_to(Path(args.path), records, force=args.force)
+        said = f"wrote {text.plural(count, 'memory')} to {args.path}, in the clear"
+        out.done({"path": args.path, "memories": count}, said)
+    elif out.json:
+        out.document(list(records))
+    else:
+        for record in records:
+            out.document(record)
+    tell_damaged(out, damaged)

@@ -63,9 +63,13 @@ class Output:
 
         self._write(text.safe_json(codec.dumps(value).decode()) + "\n")
 
-    def data(self, spelt: bytes) -> None:
-        """Print bytes as they are."""
-        self._put(spelt)
+    def done(self, record: Any, *words: str) -> None:
+        """Say what a command did: *record* to a program, sentences to a person."""
+        if self.json:
+            self.document(record)
+        else:
+            for sentence in words:
+                self.note(sentence)
 
     def style(self, name: str, words: str) -> str:
         """Return *words* in a style, on a terminal. Colour is never the only thing that tells two things apart."""

@@ -192,14 +192,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "review",
         "go through the inbox and the conflicts, and find things",
-        "review:review",
+        "care:review",
         flag("--plain", "numbered prompts instead: for screen readers, simple terminals and scripts"),
         NO_MOUSE,
     ),
     Command(
         "import",
         "bring in memories from files; importing twice adds nothing",
-        "exchange:import_",
+        "memories:import_",
         argument("paths", metavar="PATH", nargs="+", help="files (.json .jsonl .md, and .gz of these) or folders"),
         option("--status", STATUSES, "where they go (default: inbox, until someone has looked)", default="inbox"),
         flag("--keep-status", "as each record says: for an export of your own"),
@@ -208,7 +208,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "export",
         "write memories, in the clear, as `import` reads them",
-        "exchange:export",
+        "memories:export",
         argument(
             "path",
             metavar="PATH",
@@ -221,7 +221,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "sync setup",
         "tie this vault to a store, or join the vault that is there",
-        "sync:setup",
+        "stores:setup",
         option("--backend", ("folder", "s3", "gist"), "what kind of store (default: as before, else folder)"),
         group(
             "where the store is",
@@ -255,7 +255,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "sync invite",
         "show a code by which another device joins",
-        "pairing:invite",
+        "stores:invite",
         option("--valid", "TIME", "for how long: 30min, 8h, 2d; at most 30d (default: 1d)", default="1d"),
         flag("--qr", "a QR code, too, also where it may not fit"),
         STORE_PASSPHRASE,
@@ -263,7 +263,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "sync join",
         "join by the code that another device showed",
-        "pairing:join",
+        "stores:join",
         argument(
             "code",
             metavar="CODE",
@@ -387,7 +387,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "completion",
         "print a completion script for a shell",
-        "care:completion",
+        "completion:completion",
         argument("shell", choices=("bash", "zsh", "fish"), help="for which shell"),
     ),
     Command(

@@ -1,22 +1,63 @@
-"""What `sync setup` is told of a store: the options that flags name, and credentials from wherever they may come."""
+"""Commands that tie a vault to a store: setup, invite, join."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ghostie import text
+from ghostie.cli.grammar import columns
+from ghostie.cli.keys import seconds_in
 from ghostie.cli.output import Output
-from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_
-from ghostie.errors import CannotRead, UsageError
+from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, read_stdin, sources_of
+from ghostie.errors import BadInvitation, CannotRead, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ghostie.backends.store import Backend
+    from ghostie.sync.setup import Place, SetUp
 
 LARGEST = 1 << 16
+CREATE_ONLY = {
+    "works": "it can refuse to write over an object",
+    "ignored": "asked not to write over an object, it does so all the same, which sync does not depend on",
+    "refused": "it does not take the wish not to write over an object, which sync does not depend on",
+}
+
+
+def setup(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync.setup import set_up, try_out
+
+    place = try_out(*described(args, out), out.watch)
+    done = set_up(layout_of(args), place, sources_of(args), device_name=args.device_name, again=args.again)
+    _tell_set_up(out, place, done)
+
+
+def _tell_set_up(out: Output, place: Place, done: SetUp) -> None:
+    record = {
+        "backend": place.backend,
+        "create_only": place.options.get("create_only"),
+        "joined": done.joined,
+        "brought": done.brought,
+        "vault": done.vault.keys.vault.hex(),
+        "device": done.vault.device.name,
+        "writer": done.vault.device.writer,
+    }
+    own = "put this vault's key on the store, sealed under the passphrase"
+    words = ["joined the vault on the store" if done.joined else own]
+    if done.brought:
+        brought = text.plural(done.brought, "version")
+        words.append(f"{brought} of this device's own came along, sealed again under the joined vault's key")
+    if tried := place.options.get("create_only"):
+        words.append(f"the store was tried out and keeps what it is given; {CREATE_ONLY[tried]}")
+    out.done(record, *words, "`ghostie sync run` takes in what is there and sends what is new")
+
+
+# -- the store that is meant, and its credentials from wherever they may come ----------------------------------------
 
 
 def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -25,7 +66,8 @@ def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str
     from ghostie.sync.config import known_config
 
     before = known_config(layout_of(args))
-    given = _given(args)
+    names = ("bucket", "endpoint", "prefix", "api_url", "region", "style", "raw_url", "proxy", "path", "authorities")
+    given = _given(args, *names) | ({"plain_http": "yes"} if args.plain_http else {})
     meant = [each for each, other in REGISTRY.items() if given.keys() & {"path", "bucket", "api_url"} & {*other.place}]
     name = args.backend or (meant[0] if meant else before.backend if before is not None else None)
     if name is None:
@@ -45,16 +87,11 @@ def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str
     return name, options, _credentials(args, out, backend, options, keep=known and not args.new_credentials)
 
 
-def _given(args: argparse.Namespace) -> dict[str, str]:
-    """Return the options that flags name."""
-    names = ("bucket", "endpoint", "prefix", "api_url", "region", "style", "raw_url", "proxy")
+def _given(args: argparse.Namespace, *names: str) -> dict[str, str]:
+    """Return those of the options *names* that flags give."""
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
-    if args.path is not None:
-        given["path"] = str(Path(args.path).expanduser().absolute())
-    if args.authorities is not None:
-        given["authorities"] = str(Path(args.authorities).expanduser().absolute())
-    if args.plain_http:
-        given["plain_http"] = "yes"
+    for name in given.keys() & {"path", "authorities"}:
+        given[name] = str(Path(given[name]).expanduser().absolute())
     return given
 
 
@@ -128,3 +165,74 @@ def _signed_in(out: Output, client: str, options: Mapping[str, str], credentials
     out.say(f"open {pending.address} on any device and type this code: {pending.code}")
     out.progress("waiting until it is typed")
     return flow.wait(pending)
+
+
+# -- pairing ---------------------------------------------------------------------------------------------------------
+
+
+def invite(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.memory import stamp
+    from ghostie.sync import pairing
+    from ghostie.sync.link import connect
+
+    seconds = seconds_in(args.valid)
+    vault = open_(args, load=False)
+    # asked for even while the agent holds the key: who finds an open device must not let another one in
+    passphrase = sources_of(args).store_passphrase("passphrase: ")
+    made = pairing.invite(connect(vault, out.watch), passphrase, seconds=seconds)
+    picture = pairing.qr(made.code) if args.qr or (sys.stderr.isatty() and not out.quiet and not out.json) else []
+    if out.json:
+        document = {
+            "code": made.code,
+            "until": stamp(made.until),
+            "logs": made.logs,
+            "credentials": made.credentials,
+        }
+        out.document(document | ({"qr": picture} if args.qr else {}))
+        return
+    if picture and (args.qr or len(picture[0]) <= columns()):
+        out.picture(picture)
+    elif picture:
+        out.note(f"as a QR code it takes {len(picture[0])} columns, and this terminal has {columns()}: --qr shows it")
+    out.line(made.code)
+    out.note(f"on the other device: `ghostie sync join`, this code, and the passphrase · good for {args.valid}")
+    what = "the store's credentials and all memories" if made.credentials else "the memories that the store holds"
+    out.note(f"whoever has both the code and the passphrase has {what}; the code alone opens nothing")
+
+
+def join(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.sync import pairing
+
+    code = _code(args.code)
+    ways = _given(args, "path", "authorities", "proxy")
+    place, done = pairing.join(
+        layout_of(args), code, sources_of(args), ways=ways, device_name=args.device_name, watch=out.watch
+    )
+    _tell_set_up(out, place, done)
+
+
+def _code(given: str | None) -> str:
+    """Return the code: as it was given, from standard input, or from a person, who may paste it in several lines."""
+    from ghostie.sync import pairing
+
+    if given is not None and given != "-":
+        return given
+    if given == "-" or not can_ask():
+        return read_stdin("invitation")
+    sys.stderr.write("the code that `ghostie sync invite` showed: ")
+    sys.stderr.flush()
+    typed = ""
+    while line := sys.stdin.readline():
+        typed += line
+        if not line.strip():
+            break
+        try:
+            pairing.read(typed)
+        except BadInvitation as error:
+            if not error.facts.get("cut"):
+                raise
+        else:
+            return typed
+    if not text.one_line(typed):
+        raise UsageError("no code was given", "`ghostie sync invite` on a device of the vault shows one")
+    return typed

@@ -1,4 +1,4 @@
-"""Commands on sync: setup, push, pull, run, status, conflict, devices, verify, repair, compact."""
+"""Commands on sync: push, pull, run, status, conflict, devices, verify, repair, compact."""
 
 from __future__ import annotations
 
@@ -9,61 +9,18 @@ from ghostie import text
 from ghostie.cli.automatic import failing, tell_failing
 from ghostie.cli.memories import print_diff, print_each, rows
 from ghostie.cli.output import Output
-from ghostie.cli.session import confirm, edited, layout_of, open_, sources_of
+from ghostie.cli.session import confirm, edited, open_
 from ghostie.errors import UsageError
 
 if TYPE_CHECKING:
     from ghostie.sync.engine import Pulled, Pushed
     from ghostie.sync.link import Link
     from ghostie.sync.log import Alarm
-    from ghostie.sync.setup import Place, SetUp
     from ghostie.sync.survey import DeviceLine, Status
     from ghostie.vault import Vault
     from ghostie.vault.conflicts import Conflict
 
 CONFLICTS, ALARM = 3, 4
-CREATE_ONLY = {
-    "works": "it can refuse to write over an object",
-    "ignored": "asked not to write over an object, it does so all the same, which sync does not depend on",
-    "refused": "it does not take the wish not to write over an object, which sync does not depend on",
-}
-
-
-def setup(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.cli.stores import described
-    from ghostie.sync.setup import set_up, try_out
-
-    place = try_out(*described(args, out), out.watch)
-    done = set_up(layout_of(args), place, sources_of(args), device_name=args.device_name, again=args.again)
-    tell_set_up(out, place, done)
-
-
-def tell_set_up(out: Output, place: Place, done: SetUp) -> None:
-    """Tell what a setup came to."""
-    if out.json:
-        out.document(
-            {
-                "backend": place.backend,
-                "create_only": place.options.get("create_only"),
-                "joined": done.joined,
-                "brought": done.brought,
-                "vault": done.vault.keys.vault.hex(),
-                "device": done.vault.device.name,
-                "writer": done.vault.device.writer,
-            }
-        )
-        return
-    out.note(
-        "joined the vault on the store"
-        if done.joined
-        else "put this vault's key on the store, sealed under the passphrase"
-    )
-    if done.brought:
-        brought = text.plural(done.brought, "version")
-        out.note(f"{brought} of this device's own came along, sealed again under the joined vault's key")
-    if tried := place.options.get("create_only"):
-        out.note(f"the store was tried out and keeps what it is given; {CREATE_ONLY[tried]}")
-    out.note("`ghostie sync run` takes in what is there and sends what is new")
 
 
 # -- push and pull ---------------------------------------------------------------------------------------------------
