@@ -15,6 +15,7 @@ from ghostie import text
 from ghostie.cli.output import Output
 from ghostie.cli.session import layout_of, open_
 from ghostie.errors import GhostieError, NoVault, UsageError, VaultBusy
+from ghostie.memory import stamp
 
 if TYPE_CHECKING:
     from ghostie.paths import Layout
@@ -44,10 +45,8 @@ def auto(args: argparse.Namespace, out: Output) -> None:
         if args.every is not None:
             raise UsageError("--every and off do not go together")
         kinds = schedule.unschedule(layout)
-        if out.json:
-            out.document({"removed": kinds})
-        else:
-            out.note(f"removed {' and '.join(_KINDS[kind] for kind in kinds)}" if kinds else "there was no schedule")
+        gone = f"removed {' and '.join(_KINDS[kind] for kind in kinds)}"
+        out.done({"removed": kinds}, gone if kinds else "there was no schedule")
         return
     if not layout.master_key.exists():
         raise NoVault(home=layout.home)
@@ -58,13 +57,14 @@ def auto(args: argparse.Namespace, out: Output) -> None:
         return
     if args.action is not None:
         raise UsageError("--every and status do not go together")
+    file = Path(args.passphrase_file).expanduser() if args.passphrase_file else None
     made = schedule.schedule(
         layout,
         seconds(args.every),
         kind=args.with_,
         network=args.network,
         power=args.power,
-        passphrase_file=Path(args.passphrase_file).expanduser() if args.passphrase_file else None,
+        passphrase_file=file,
         anyway=args.anyway,
     )
     if out.json:
@@ -73,7 +73,7 @@ def auto(args: argparse.Namespace, out: Output) -> None:
     out.note(f"from now on this vault syncs {_often(made)} · `ghostie sync auto status` shows how it goes")
     if made.plan.key == "unlock":
         out.warn("nothing but `ghostie unlock` opens this vault: syncs fail whenever that has run out")
-    if args.passphrase_file and Path(args.passphrase_file).expanduser().stat().st_mode & 0o077:
+    if file and file.stat().st_mode & 0o077:
         out.warn(f"other users may read {args.passphrase_file}: `chmod 600` keeps it yours")
     if made.kind == "systemd" and not schedule.outlives_logout():
         out.note("while you are logged in; `loginctl enable-linger` lets it run at all times")
@@ -142,34 +142,30 @@ def tell_failing(out: Output, layout: Layout, now: int) -> None:
 
 def failing(layout: Layout) -> dict[str, Any]:
     """Return what JSON output says of the syncs since the last good one."""
-    from ghostie.memory import stamp
     from ghostie.sync import runs
 
     record = runs.load(layout)
     return {
-        "last_good": None if record.good is None else stamp(record.good),
+        "last_good": stamped(record.good),
         "failures": record.failures,
-        "failing_since": None if record.since is None else stamp(record.since),
+        "failing_since": stamped(record.since),
         "failure": record.error,
     }
 
 
+def stamped(moment: int | None) -> str | None:
+    return None if moment is None else stamp(moment)
+
+
 def _document(layout: Layout, found: Scheduled | None) -> dict[str, Any]:
-    from ghostie.memory import stamp
     from ghostie.sync import runs
 
     last = runs.load(layout).scheduled
-    plan = found.plan if found is not None else None
     return {
-        "installed": found.kind if found is not None else None,
-        "active": found.active if found is not None else None,
-        "every": plan.every if plan is not None else None,
-        "key": plan.key if plan is not None else None,
-        "network": plan.network if plan is not None else None,
-        "power": plan.power if plan is not None else None,
-        "last_run": None
-        if last is None
-        else {"time": stamp(last.time), "outcome": last.outcome, "words": last.words, "ms": last.took},
+        "installed": found and found.kind,
+        "active": found and found.active,
+        **{name: found and getattr(found.plan, name) for name in ("every", "key", "network", "power")},
+        "last_run": last and {"time": stamp(last.time), "outcome": last.outcome, "words": last.words, "ms": last.took},
         **failing(layout),
         "log": str(layout.runs_log),
     }

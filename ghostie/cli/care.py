@@ -1,4 +1,5 @@
-"""Commands that look after the vault: review, stats, doctor, gc; and what `ghostie` alone shows."""
+"""Commands that look after the vault and this installation: review, stats, doctor, gc, self update; and what `ghostie`
+alone shows."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ import stat
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 from ghostie import text
 from ghostie.cli.output import Output
 from ghostie.cli.session import confirm, layout_of, open_
-from ghostie.errors import GhostieError, NoVault, UsageError
+from ghostie.errors import GhostieError, NotOurs, NoVault, UsageError
 
 ALARM = 4
 
@@ -150,9 +152,7 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     from ghostie.vault import upkeep
 
     if args.accelerate:
-        from ghostie.cli.own import accelerate
-
-        accelerate(args.yes)
+        _accelerate(args)
     findings: list[tuple[bool, str, str]] = []
     layout = layout_of(args)
     vault = open_(args, load=False)
@@ -213,11 +213,74 @@ def gc(args: argparse.Namespace, out: Output) -> None:
         if would.versions:
             confirm(f"drop {text.plural(would.versions, 'old version')} for good?", "--yes")
     done = upkeep.tidy(vault, history=args.history, dry_run=args.dry_run)
-    if out.json:
-        out.document({"versions": done.versions, "quarantined": done.quarantined, "dry_run": args.dry_run})
-    else:
-        would_word = "would drop" if args.dry_run else "dropped"
-        old = (
-            f"{text.plural(done.versions, 'old version')} and {text.plural(done.quarantined, 'file')} of old quarantine"
+    dropped = "would drop" if args.dry_run else "dropped"
+    old, files = text.plural(done.versions, "old version"), text.plural(done.quarantined, "file")
+    record = {"versions": done.versions, "quarantined": done.quarantined, "dry_run": args.dry_run}
+    out.done(record, f"{dropped} {old} and {files} of old quarantine")
+
+
+# -- this installation, by the install.sh that made it -----------------------------------------------------------------
+
+
+def update(args: argparse.Namespace, out: Output) -> None:
+    """Bring the checkout that ghostie was installed from up to date, and let its install.sh do the rest."""
+    kit = _kit()
+    origin = Path(args.source) if args.source else _origin(kit)
+    if args.dry_run:
+        otherwise = "ghostie was not installed by its install.sh, so what installed it updates it"
+        said = f"would run install.sh in {origin}" if kit else otherwise
+        out.done({"by_script": kit is not None, "sources": str(origin) if origin else None}, said)
+        return
+    if kit is None:
+        raise NotOurs
+    if origin is None or not (origin / "install.sh").is_file():
+        raise UsageError("the sources that ghostie was installed from are gone", "give a new clone with --from DIR")
+    if (origin / ".git").exists() and not args.no_fetch:
+        _pull(origin, out)
+    _install(kit, origin, args)
+
+
+def _accelerate(args: argparse.Namespace) -> NoReturn:
+    """Build PyNaCl and orjson; what there is stays if that fails. Raises NotOurs."""
+    if (kit := _kit()) is None:
+        raise NotOurs
+    _install(kit, kit, args, "--accelerate")
+
+
+def _kit() -> Path | None:
+    """Return the folder of what this installation was made from, or None if install.sh did not make it."""
+    kit = Path(sys.prefix).resolve() / "kit"
+    return kit if (kit / "install.sh").is_file() and kit.parent.parent.name == "venvs" else None
+
+
+def _origin(kit: Path | None) -> Path | None:
+    try:
+        return Path((kit / "origin").read_text(encoding="utf-8").rstrip("\n")) if kit else None
+    except OSError:
+        return None
+
+
+def _pull(origin: Path, out: Output) -> None:
+    import subprocess
+
+    out.note(f"fetching what is new in {origin} …")
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(origin), "pull", "--ff-only", "--quiet"], check=False, env=_environment()
         )
-        out.note(f"{would_word} {old}")
+    except OSError:
+        raise UsageError("git is not here", "install it, or give --no-fetch to take the sources as they are") from None
+    if done.returncode != 0:
+        raise UsageError("the sources could not be brought up to date", "--no-fetch takes them as they are")
+
+
+def _install(kit: Path, sources: Path, args: argparse.Namespace, *wishes: str) -> NoReturn:
+    """Let the install.sh of *sources* take this process over."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    said = [*wishes, "--prefix", str(kit.parent.parent.parent), *(["--yes"] if args.yes else [])]
+    os.execvpe("sh", ["sh", str(sources / "install.sh"), *said], _environment())
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}

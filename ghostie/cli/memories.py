@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ghostie.memory import Record, Version
     from ghostie.vault import Vault
+    from ghostie.vault.conflicts import Conflict
     from ghostie.vault.query import Filter
     from ghostie.vault.row import Entry
 
@@ -215,9 +216,7 @@ def history(args: argparse.Namespace, out: Output) -> None:
     lines = []
     for version in versions:
         mark = "*" if version.hash in entry.heads else " "
-        device = (
-            version.sync.get("device") or version.field("device_id") or ("merged" if "merge" in version.sync else "")
-        )
+        device = device_of(version) or ("merged" if "merge" in version.sync else "")
         said = "(removed)" if version.deleted else text.excerpt(version.field("content"))
         lines.append(
             (
@@ -229,6 +228,16 @@ def history(args: argparse.Namespace, out: Output) -> None:
             )
         )
     out.table(lines, (None, None, "id", "dim", None))
+
+
+def device_of(version: Version) -> str:
+    """Return the name of the device that made a version; empty where it has none."""
+    return str(version.sync.get("device") or version.field("device_id") or "")
+
+
+def sides(found: Conflict) -> list[tuple[str, Version]]:
+    """Return the sides of a conflict, each with what it is called."""
+    return [("mine", found.mine), *(("theirs", other) for other in found.others)]
 
 
 def diff(args: argparse.Namespace, out: Output) -> None:

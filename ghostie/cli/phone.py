@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ghostie import termux, text
+from ghostie.cli.memories import tell_added
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, layout_of, open_
 from ghostie.errors import ApiSilent, UsageError
@@ -51,11 +52,8 @@ def capture(args: argparse.Namespace, out: Output) -> None:
     if content is None:
         out.note("nothing was given, so nothing was kept")
         return
-    version = vault.add(content, status="inbox", context={"captured": source}, tags=args.tag or None)
-    if out.json:
-        out.document(version.shown())
-    else:
-        out.line(version.id)
+    tell_added(out, vault.add(content, status="inbox", context={"captured": source}, tags=args.tag or None))
+    if not out.json:
         out.note("it waits in the inbox")
 
 
@@ -97,10 +95,8 @@ def notify(args: argparse.Namespace, out: Output) -> None:
     conflicts, inbox = found.conflicts, found.by_status.get("inbox", 0)
     if not args.dry_run:
         tell(conflicts, inbox if args.inbox else 0)
-    if out.json:
-        out.document({"conflicts": conflicts, "inbox": inbox, "dry_run": args.dry_run})
-    else:
-        out.note(f"{text.plural(conflicts, 'conflict')}, {inbox:,} in the inbox")
+    record = {"conflicts": conflicts, "inbox": inbox, "dry_run": args.dry_run}
+    out.done(record, f"{text.plural(conflicts, 'conflict')}, {inbox:,} in the inbox")
 
 
 def tell(conflicts: int, inbox: int = 0) -> None:

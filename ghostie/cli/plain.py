@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ghostie import text
-from ghostie.cli.memories import print_diff, print_version
+from ghostie.cli.memories import device_of, print_diff, print_version, sides
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, open_
 from ghostie.errors import GhostieError, UsageError
@@ -170,9 +170,9 @@ class Plain:
 
     def settle(self, entry: Entry) -> str:
         found = conflicts.look(self.vault, entry)
-        for name, version in (("mine", found.mine), *(("theirs", other) for other in found.others)):
-            device = version.sync.get("device") or version.field("device_id") or "a device"
-            self.line(f"{name}, from {device}, {text.ago(version.modified, self.vault.clock())} ago:")
+        for name, version in sides(found):
+            age = text.ago(version.modified, self.vault.clock())
+            self.line(f"{name}, from {device_of(version) or 'a device'}, {age} ago:")
             print_diff(self.out, found.base, version)
         self.line(f"in dispute: {', '.join(found.disputes)}")
         while True:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ghostie import text
-from ghostie.cli.automatic import failing, tell_failing
-from ghostie.cli.memories import print_diff, print_each, rows
+from ghostie.cli.automatic import ALARM, failing, stamped, tell_failing
+from ghostie.cli.memories import device_of, print_diff, print_each, rows, sides
 from ghostie.cli.output import Output
 from ghostie.cli.session import confirm, edited, open_
 from ghostie.errors import UsageError
@@ -15,12 +16,11 @@ from ghostie.errors import UsageError
 if TYPE_CHECKING:
     from ghostie.sync.engine import Pulled, Pushed
     from ghostie.sync.link import Link
-    from ghostie.sync.log import Alarm
     from ghostie.sync.survey import DeviceLine, Status
     from ghostie.vault import Vault
     from ghostie.vault.conflicts import Conflict
 
-CONFLICTS, ALARM = 3, 4
+CONFLICTS = 3
 
 
 # -- push and pull ---------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def _pushed(done: Pushed, dry_run: bool) -> dict[str, Any]:
         "memories": done.memories,
         "objects": done.segments,
         "bytes": done.size,
-        "unreadable": list(done.unreadable),
+        "unreadable": done.unreadable,
         "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
     }
@@ -158,26 +158,16 @@ def _pulled(done: Pulled, dry_run: bool) -> dict[str, Any]:
     taken = done.taken
     return {
         "versions": done.versions if dry_run else taken.new,
-        "added": list(taken.added),
-        "changed": list(taken.changed),
-        "removed": list(taken.removed),
-        "merged": list(taken.merged),
-        "conflicts": list(taken.conflicts),
-        "flagged": list(taken.flagged),
+        "added": taken.added,
+        "changed": taken.changed,
+        "removed": taken.removed,
+        "merged": taken.merged,
+        "conflicts": taken.conflicts,
+        "flagged": taken.flagged,
         "removals": done.removals,
-        "alarms": [_alarm(alarm) for alarm in done.alarms],
+        "alarms": [asdict(alarm) for alarm in done.alarms],
         "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
-    }
-
-
-def _alarm(alarm: Alarm) -> dict[str, Any]:
-    return {
-        "kind": alarm.kind,
-        "writer": alarm.writer,
-        "device": alarm.device,
-        "position": alarm.position,
-        "detail": alarm.detail,
     }
 
 
@@ -195,12 +185,12 @@ def status(args: argparse.Namespace, out: Output) -> int:
                 "waiting": found.waiting,
                 "behind": found.behind,
                 "conflicts": [entry.id for entry in found.conflicts],
-                "alarms": [_alarm(alarm) for alarm in found.alarms],
+                "alarms": [asdict(alarm) for alarm in found.alarms],
                 "devices": [_device(line) for line in found.devices],
                 "objects": found.objects,
                 "bytes": found.size,
-                "last_pull": _stamp(found.pulled),
-                "last_push": _stamp(found.pushed),
+                "last_pull": stamped(found.pulled),
+                "last_push": stamped(found.pushed),
                 **failing(link.vault.layout),
             }
         )
@@ -214,12 +204,10 @@ def _status(args: argparse.Namespace, out: Output) -> tuple[Link, Status, str | 
     from ghostie.sync import survey
 
     link = _link(args, out)
-    if not args.offline:
-        try:
-            return link, survey.status(link, look=True), None
-        except StoreError as error:
-            return link, survey.status(link), str(error)
-    return link, survey.status(link), None
+    try:
+        return link, survey.status(link, look=not args.offline), None
+    except StoreError as error:
+        return link, survey.status(link), str(error)
 
 
 def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) -> None:
@@ -255,36 +243,16 @@ def _ago(moment: int | None, now: int) -> str:
 def _tell_devices(out: Output, lines: tuple[DeviceLine, ...], now: int) -> None:
     table = []
     for line in lines:
+        said = f"{_ago(line.last_word, now)}, {text.plural(line.position, 'version')}"
+        if line.behind:
+            said += f", {line.behind:,} to pull"
         name = text.one_line(line.name) or "(not yet heard of)"
-        word = _ago(line.last_word, now)
-        behind = f", {line.behind:,} to pull" if line.behind else ""
-        table.append(
-            (
-                "*" if line.this else " ",
-                line.writer[:6],
-                name,
-                f"{word}, {text.plural(line.position, 'version')}{behind}",
-            )
-        )
+        table.append(("*" if line.this else " ", line.writer[:6], name, said))
     out.table(table, (None, "id", "category", "dim"))
 
 
 def _device(line: DeviceLine) -> dict[str, Any]:
-    return {
-        "writer": line.writer,
-        "name": line.name,
-        "this": line.this,
-        "last_word": _stamp(line.last_word),
-        "position": line.position,
-        "on_store": line.on_store,
-        "behind": line.behind,
-    }
-
-
-def _stamp(moment: int | None) -> str | None:
-    from ghostie.memory import stamp
-
-    return None if moment is None else stamp(moment)
+    return {**asdict(line), "last_word": stamped(line.last_word), "behind": line.behind}
 
 
 def devices(args: argparse.Namespace, out: Output) -> None:
@@ -315,13 +283,13 @@ def _retire(args: argparse.Namespace, out: Output) -> None:
     if not args.yes:
         confirm(f"retire {name}, writer {writer}? Its objects on the store are removed.", "--yes")
     done = retiring.retire(link, writer)
-    if out.json:
-        out.document({"retired": done.writer, "name": done.name, "adopted": done.adopted, "objects": done.objects})
-        return
     adopted = text.plural(done.adopted, "version")
-    out.note(f"retired {name}: {adopted} went out from here anew, {text.plural(done.objects, 'object')} removed")
-    out.note("it still has what it had, the key and the store's credentials too: if it is lost, give the store others,")
-    out.note("then `ghostie keys passwd`, `ghostie keys rotate` and `ghostie sync push`")
+    out.done(
+        {"retired": done.writer, "name": done.name, "adopted": done.adopted, "objects": done.objects},
+        f"retired {name}: {adopted} went out from here anew, {text.plural(done.objects, 'object')} removed",
+        "it still has what it had, the key and the store's credentials too: if it is lost, give the store others,",
+        "then `ghostie keys passwd`, `ghostie keys rotate` and `ghostie sync push`",
+    )
 
 
 # -- conflicts -------------------------------------------------------------------------------------------------------
@@ -364,22 +332,21 @@ def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
     prefixes = [entry.id for entry in conflicts.open_conflicts(vault)] if args.all else [args.id]
 
     def by_hand(found: Conflict) -> str:
-        content = edited(found.marked())
-        return conflicts.by_hand(content)
+        return conflicts.by_hand(edited(found.marked()))
 
     ids = [conflicts.resolve(vault, prefix, args.keep, edited=by_hand)[0].id for prefix in prefixes]
     left = conflicts.open_conflicts(vault)
-    if out.json:
-        out.document({"resolved": ids, "left": [entry.id for entry in left]})
-    else:
-        out.note(f"resolved {text.plural(len(ids), 'conflict')}, {len(left):,} left · `ghostie undo` opens it again")
+    out.done(
+        {"resolved": ids, "left": [entry.id for entry in left]},
+        f"resolved {text.plural(len(ids), 'conflict')}, {len(left):,} left · `ghostie undo` opens it again",
+    )
     return CONFLICTS if left else 0
 
 
 def _conflict(found: Conflict) -> dict[str, Any]:
     return {
         "id": found.id,
-        "fields": list(found.disputes),
+        "fields": found.disputes,
         "base": found.base.shown() if found.base is not None else None,
         "mine": found.mine.shown("open"),
         "theirs": [other.shown("open") for other in found.others],
@@ -388,9 +355,10 @@ def _conflict(found: Conflict) -> dict[str, Any]:
 
 def _tell_conflict(out: Output, vault: Vault, found: Conflict) -> None:
     now = vault.clock()
-    for name, version in (("mine", found.mine), *(("theirs", other) for other in found.others)):
-        device = version.sync.get("device") or version.field("device_id") or ""
-        out.line(out.style("strong", f"{name} · {text.one_line(device)} · {text.ago(version.modified, now)}"))
+    for name, version in sides(found):
+        out.line(
+            out.style("strong", f"{name} · {text.one_line(device_of(version))} · {text.ago(version.modified, now)}")
+        )
         print_diff(out, found.base, version)
         out.line()
     way = f"`ghostie sync conflict {found.id[:8]} --keep mine|theirs|both|merged|edit`"
@@ -434,7 +402,5 @@ def compact(args: argparse.Namespace, out: Output) -> None:
     from ghostie.sync import survey
 
     joined, into = survey.compact(_link(args, out))
-    if out.json:
-        out.document({"joined": joined, "into": into})
-    else:
-        out.note(f"joined {text.plural(joined, 'object')} into {into:,}" if joined else "nothing to join")
+    said = f"joined {text.plural(joined, 'object')} into {into:,}" if joined else "nothing to join"
+    out.done({"joined": joined, "into": into}, said)
