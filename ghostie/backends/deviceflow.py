@@ -40,12 +40,7 @@ class Pending:
 def of_store(client_id: str, options: Mapping[str, str], secrets: Mapping[str, str]) -> DeviceFlow:
     """Return the flow of the app *client_id* for the gist store of these *options*, there. Raises UsageError."""
     url = options.get("api_url")
-    way = Http(
-        proxy=http.chosen_proxy(options, secrets),
-        authorities=options.get("authorities") or None,
-        plain_http=options.get("plain_http") == "yes",
-    )
-    return DeviceFlow(way, client_id, host=origin(url) if url else HOST)
+    return DeviceFlow(Http.of_store(options, secrets), client_id, host=origin(url) if url else HOST)
 
 
 class DeviceFlow:
@@ -70,7 +65,7 @@ class DeviceFlow:
         """Ask for a code to show. Raises StoreError."""
         record = self._ask("/login/device/code", {"client_id": self._client_id, "scope": SCOPE})
         if "error" in record:
-            raise StoreRefused(why=_REFUSALS.get(str(record["error"]), "it does not let this app sign in"))
+            raise _refused(record)
         address = _text(record, "verification_uri", 200)
         if not address.startswith(("https://", f"{self._host}/")):
             raise StoreRefused(why="it wants the code typed at an address that is not safe")
@@ -114,8 +109,8 @@ class DeviceFlow:
                     raise AuthFailed(why="it was denied")
                 case "expired_token":
                     break
-                case other:
-                    raise StoreRefused(why=_REFUSALS.get(str(other), "it does not let this app sign in"))
+                case _:
+                    raise _refused(record)
         raise trouble
 
     def _ask(self, path: str, form: Mapping[str, str]) -> Mapping[str, Any]:
@@ -131,7 +126,7 @@ class DeviceFlow:
         if not isinstance(record, dict) or (reply.status == 400 and "error" not in record):
             if reply.status == 404:
                 raise StoreRefused(why="it knows no such app")
-            raise http.refusal(reply, self._http.wall())
+            raise http.refusal(reply)
         return record
 
 
@@ -144,10 +139,12 @@ _REFUSALS: Final = {
 }
 
 
+def _refused(record: Mapping[str, Any]) -> StoreRefused:
+    return StoreRefused(why=_REFUSALS.get(str(record["error"]), "it does not let this app sign in"))
+
+
 def _token(record: Mapping[str, Any]) -> str:
-    token, scopes = record.get("access_token"), record.get("scope")
-    if not (isinstance(token, str) and 0 < len(token) <= 512 and token.isascii() and token.isprintable()):
-        raise Unreachable(why="its answer is not one of such a service")
+    token, scopes = _text(record, "access_token", 512), record.get("scope")
     if isinstance(scopes, str) and SCOPE not in scopes.replace(",", " ").split():
         raise AuthFailed(why="the token that it gave lacks the scope gist")
     return token

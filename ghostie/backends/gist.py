@@ -28,7 +28,7 @@ from ghostie.backends.gistapi import (
     origin,
 )
 from ghostie.backends.gistview import FILES_LISTED, PAUSES, GistView, Time
-from ghostie.backends.http import Http, check_url, chosen_proxy
+from ghostie.backends.http import Http, check_url
 from ghostie.backends.store import Capabilities, ObjectInfo, check_key
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreError, StoreRefused, Unreachable, UsageError
 
@@ -110,19 +110,13 @@ class GistStore:
             raise UsageError("a gist store needs a token", "give one that may read and write gists: GHOSTIE_GIST_TOKEN")
         if not re.fullmatch(r"[!-~]+", token):
             raise UsageError("this is not a token: it has characters that no token has")
-        plain_http = options.get("plain_http") == "yes"
         url = options.get("api_url") or API
         raw = set(RAW.get(origin(url), ()))
         if options.get("raw_url"):
             raw.add(origin(options["raw_url"]))
         for address in (url, *raw):
-            check_url(address, plain_http=plain_http)
-        http = Http(
-            proxy=chosen_proxy(options, secrets),
-            authorities=options.get("authorities") or None,
-            plain_http=plain_http,
-        )
-        return cls(GistApi(http, url, token, frozenset(raw)), prefix)
+            check_url(address, plain_http=options.get("plain_http") == "yes")
+        return cls(GistApi(Http.of_store(options, secrets), url, token, frozenset(raw)), prefix)
 
     # -- the four promises -------------------------------------------------------------------------------------------
 

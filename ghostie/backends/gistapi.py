@@ -142,7 +142,7 @@ class GistApi:
         body = {
             "description": description,
             "public": False,
-            "files": {name: {"content": files[name]} for name in files},
+            "files": {name: {"content": text} for name, text in files.items()},
         }
         reply = self._written("POST", f"{self.url}/gists", body, _most(files))
         return _gist(self._json(self._expect(reply, 201), dict))
@@ -191,7 +191,7 @@ class GistApi:
 
     def _expect(self, reply: Reply, status: int) -> Reply:
         if reply.status != status:
-            raise refusal(reply, self._http.wall())
+            raise refusal(reply)
         return reply
 
     def _json(self, reply: Reply, kind: type) -> Any:
@@ -201,7 +201,7 @@ class GistApi:
             record = codec.loads(reply.body)
             if isinstance(record, kind):
                 return record
-        raise http.refusal(reply, self._http.wall())
+        raise http.refusal(reply)
 
 
 def origin(url: str) -> str:
@@ -254,15 +254,15 @@ def _content(entry: Mapping[str, Any], size: int) -> str | None:
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 
-def refusal(reply: Reply, now: float) -> StoreError:
+def refusal(reply: Reply) -> StoreError:
     """Return what a reply of another status than the one that was hoped for means."""
     status = reply.status
     if reply.is_web_page:
-        return http.refusal(reply, now)
+        return http.refusal(reply)
     if status == 401:
         return AuthFailed(why="the token is not valid")
     if status in (403, 429):
-        wait = _wait(reply, now)
+        wait = _wait(reply)
         if status == 429 or wait is not None or _speaks_of_limits(reply.body):
             why = "too many requests" if wait is None else f"too many requests; it says for {wait:,.0f} s"
             return Throttled(why=why, retry_after=A_WHILE if wait is None else wait)
@@ -275,15 +275,15 @@ def refusal(reply: Reply, now: float) -> StoreError:
         return Clash()
     if status == 422:
         return Rejected()
-    return http.refusal(reply, now)
+    return http.refusal(reply)
 
 
-def _wait(reply: Reply, now: float) -> float | None:
+def _wait(reply: Reply) -> float | None:
     """Return how many seconds the service asks to wait, by its own clock, or None if it does not say."""
-    after = reply.retry_after(now)
+    after = reply.retry_after()
     reset = reply.headers.get("x-ratelimit-reset", "")
     if after is None and reply.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset[:12]) - (reply.date() or now))
+        return max(1.0, float(reset[:12]) - reply.now)
     return after
 
 

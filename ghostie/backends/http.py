@@ -12,8 +12,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -61,6 +61,7 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    heard: float = field(default_factory=time.time)  # by this device's clock
 
     @property
     def good(self) -> bool:
@@ -80,13 +81,18 @@ class Reply:
         """Return the server's clock (Unix time) as it says, or None."""
         return http_date(self.headers.get("date", ""))
 
-    def retry_after(self, now: float) -> float | None:
-        """Return how many seconds the server asks to wait, or None. By *now* only if the server has no clock."""
+    @property
+    def now(self) -> float:
+        """The time of the reply, by this device's clock only if the server has none."""
+        return self.date() or self.heard
+
+    def retry_after(self) -> float | None:
+        """Return how many seconds the server asks to wait, or None."""
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
             return float(value[:9])
         until = http_date(value)
-        return None if until is None else max(0.0, until - (self.date() or now))
+        return None if until is None else max(0.0, until - self.now)
 
 
 def http_date(value: str) -> float | None:
@@ -102,7 +108,7 @@ def http_date(value: str) -> float | None:
 
 
 class Http:
-    """The way to servers. Safe for many threads, which share its connections. *clock* and *wall* tell seconds.
+    """The way to servers. Safe for many threads, which share its connections.
 
     *proxy* is used if it is given, and no other is. *authorities* is a file of certificates to trust in place of the
     usual ones. With *plain_http* a server other than this device may be spoken to in the clear.
@@ -115,19 +121,27 @@ class Http:
         authorities: str | None = None,
         plain_http: bool = False,
         patience: Patience | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         self.patience = patience or Patience()
-        self.wall = wall
         if authorities is not None and not os.path.exists(authorities):
             raise UsageError(f"there are no certificates at {authorities}")
         self._proxies = {scheme: check_proxy(proxy) for scheme in ("http", "https")} if proxy else {}
         self._trusted: str | bool = authorities or True
         self._plain_http = plain_http
-        self._clock = clock
         self._adapter: HTTPAdapter | None = None
         self._making = threading.Lock()
+
+    @classmethod
+    def of_store(cls, options: Mapping[str, str], secrets: Mapping[str, str]) -> Http:
+        """Return the way that a store's options and secrets describe. Raises UsageError, also for a password in the
+        open: options are kept as they are, and secrets sealed."""
+        if "@" in options.get("proxy", ""):
+            raise UsageError("there is a password in the proxy's address", "give it with the credentials")
+        return cls(
+            proxy=secrets.get("proxy") or options.get("proxy") or None,
+            authorities=options.get("authorities") or None,
+            plain_http=options.get("plain_http") == "yes",
+        )
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, most: int = 1 << 20
@@ -160,7 +174,7 @@ class Http:
 
         with self._making:
             self._adapter = self._adapter or _adapter()
-        return Exchange(self.patience, self._clock, body, 2 * most + 4 * LARGEST_COMPLAINT)
+        return Exchange(self.patience, time.monotonic, body, 2 * most + 4 * LARGEST_COMPLAINT)
 
     def _exchange(self, exchange: Exchange, method: str, url: str, headers: Mapping[str, str], most: int) -> Reply:
         from http.client import HTTPException
@@ -237,7 +251,7 @@ def _whole(exchange: Exchange, response: Response, most: int) -> Reply:
     if good and declared.isdigit() and int(declared[:18]) > most:
         raise StoreRefused(why=f"its reply is larger than {most:,} bytes")
     pieces, size = [], 0
-    for piece in _pieces(response):
+    for piece in iter(lambda: response.raw.read(65536, decode_content=False), b""):
         size += len(piece)
         if size > most:
             if good:
@@ -249,11 +263,6 @@ def _whole(exchange: Exchange, response: Response, most: int) -> Reply:
     if good and exchange.left_over:
         raise Unreachable(why="its reply is longer than it says")
     return Reply(response.status_code, headers, b"".join(pieces))
-
-
-def _pieces(response: Response) -> Iterator[bytes]:
-    while piece := response.raw.read(65536, decode_content=False):
-        yield piece
 
 
 # -- what an address may be -------------------------------------------------------------------------------------------
@@ -289,14 +298,6 @@ def check_proxy(proxy: str) -> str:
     return proxy
 
 
-def chosen_proxy(options: Mapping[str, str], secrets: Mapping[str, str]) -> str | None:
-    """Return the proxy that a store's options and secrets name, or None. Raises UsageError for a password in the open:
-    options are kept as they are, and secrets sealed."""
-    if "@" in options.get("proxy", ""):
-        raise UsageError("there is a password in the proxy's address", "give it with the credentials")
-    return secrets.get("proxy") or options.get("proxy") or None
-
-
 def is_loopback(host: str) -> bool:
     """Tell whether *host* is this device."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -310,11 +311,11 @@ def is_loopback(host: str) -> bool:
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
-def refusal(reply: Reply, now: float) -> StoreError:
+def refusal(reply: Reply) -> StoreError:
     """Return the error that *reply*, which is not the one that was hoped for, comes to by its status alone."""
     status = reply.status
     if status in (429, 503):
-        wait = reply.retry_after(now)
+        wait = reply.retry_after()
         why = "too many requests" if status == 429 else "it is overloaded"
         return Throttled(why=why if wait is None else f"{why}; it says for {wait:,.0f} s", retry_after=wait)
     if status == 507:

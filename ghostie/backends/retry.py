@@ -33,14 +33,11 @@ BUDGET: Final = Budget()
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What a person may be told while ghostie waits: why, for how long, and how much of the budget is left."""
+    """What a person may be told while ghostie waits: why, for how long, and how many tries are left."""
 
-    doing: str
     error: StoreError
     seconds: float
-    tries: int
     tries_left: int
-    seconds_left: float
 
 
 class Retrying:
@@ -68,10 +65,10 @@ class Retrying:
         return self.store.capabilities
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        return self._tried("list", lambda: self.store.list(prefix))
+        return self._tried(lambda: self.store.list(prefix))
 
     def get(self, key: str) -> bytes:
-        return self._tried("get", lambda: self.store.get(key))
+        return self._tried(lambda: self.store.get(key))
 
     def write(self, put: Mapping[str, bytes], delete: Iterable[str] = ()) -> None:
         left, doomed = dict(put), list(delete)
@@ -85,7 +82,7 @@ class Retrying:
                 raise
 
         try:
-            self._tried("write", rest, lambda: len(left))
+            self._tried(rest, lambda: len(left))
         except StoreError as error:
             error.facts["put"] = frozenset(put.keys() - left.keys())
             raise
@@ -97,7 +94,7 @@ class Retrying:
         if isinstance(self.store, Remembering):
             self.store.restore(state)
 
-    def _tried(self, doing: str, attempt: Callable[[], T], left: Callable[[], int] = lambda: 0) -> T:
+    def _tried(self, attempt: Callable[[], T], left: Callable[[], int] = lambda: 0) -> T:
         """Return what *attempt* does, tried within the budget; that starts anew whenever less is *left* to do."""
         tries, began, before = 0, self._clock(), left()
         while True:
@@ -109,9 +106,10 @@ class Retrying:
                 tries += 1
                 pause = self._pause(error, tries)
                 seconds_left = self._budget.seconds - (self._clock() - began) - pause
-                if _lasting(error) or tries >= self._budget.tries or seconds_left < 0:
+                lasting = isinstance(error, Unreachable) and error.lasting
+                if lasting or tries >= self._budget.tries or seconds_left < 0:
                     raise
-                self._notice(Pause(doing, error, pause, tries, self._budget.tries - tries, seconds_left))
+                self._notice(Pause(error, pause, self._budget.tries - tries))
             self._sleep(pause)
 
     def _pause(self, error: StoreError, tries: int) -> float:
@@ -119,7 +117,3 @@ class Retrying:
         bound = min(self._budget.longest_pause, self._budget.first_pause * 2.0 ** (tries - 1))
         asked = error.retry_after if isinstance(error, Throttled) else None
         return (asked or 0.0) + self._dice() * bound
-
-
-def _lasting(error: StoreError) -> bool:
-    return isinstance(error, Unreachable) and error.lasting

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from ghostie.backends import s3xml, sigv4
-from ghostie.backends.http import Http, Reply, check_url, chosen_proxy, refusal
+from ghostie.backends.http import Http, Reply, check_url, refusal
 from ghostie.backends.parallel import in_parallel
 from ghostie.backends.s3xml import BadReply, Fault
 from ghostie.backends.sigv4 import Credentials, Scope
@@ -48,34 +48,24 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REGION_IN_HOST = re.compile(r"s3[.-]([a-z]+-[a-z0-9-]+)\.(?:[a-z0-9-]+\.)+[a-z]+")
 
-_NO_CREDENTIALS = {
-    "AccessDenied": "this key may not do that",
-    "AccountProblem": "there is a problem with the account",
-    "AllAccessDisabled": "access is switched off",
-    "AuthFailure": "the key does not fit",
-    "ExpiredToken": "the session has ended",
-    "ExpiredTokenException": "the session has ended",
-    "InvalidAccessKeyId": "it does not know the access key",
-    "InvalidClientTokenId": "it does not know the access key",
-    "InvalidSecurity": "the key does not fit",
-    "InvalidToken": "the session token does not fit",
-    "NotSignedUp": "the account is not signed up for it",
-    "RequestExpired": "this device's clock and the store's differ too much",
-    "RequestTimeTooSkewed": "this device's clock and the store's differ too much",
-    "SignatureDoesNotMatch": "the secret key does not fit",
-    "TokenRefreshRequired": "the session has ended",
-    "UnauthorizedAccess": "this key may not do that",
-}
-_AT_FAULT = {
-    "ExpiredToken": "session_token",
-    "ExpiredTokenException": "session_token",
-    "InvalidAccessKeyId": "access_key",
-    "InvalidClientTokenId": "access_key",
-    "InvalidToken": "session_token",
-    "RequestExpired": "clock",
-    "RequestTimeTooSkewed": "clock",
-    "SignatureDoesNotMatch": "secret_key",
-    "TokenRefreshRequired": "session_token",
+# what each says, and the credential or the setting that seems to be at fault
+_NO_CREDENTIALS: Final[Mapping[str, tuple[str, str | None]]] = {
+    "AccessDenied": ("this key may not do that", None),
+    "AccountProblem": ("there is a problem with the account", None),
+    "AllAccessDisabled": ("access is switched off", None),
+    "AuthFailure": ("the key does not fit", None),
+    "ExpiredToken": ("the session has ended", "session_token"),
+    "ExpiredTokenException": ("the session has ended", "session_token"),
+    "InvalidAccessKeyId": ("it does not know the access key", "access_key"),
+    "InvalidClientTokenId": ("it does not know the access key", "access_key"),
+    "InvalidSecurity": ("the key does not fit", None),
+    "InvalidToken": ("the session token does not fit", "session_token"),
+    "NotSignedUp": ("the account is not signed up for it", None),
+    "RequestExpired": ("this device's clock and the store's differ too much", "clock"),
+    "RequestTimeTooSkewed": ("this device's clock and the store's differ too much", "clock"),
+    "SignatureDoesNotMatch": ("the secret key does not fit", "secret_key"),
+    "TokenRefreshRequired": ("the session has ended", "session_token"),
+    "UnauthorizedAccess": ("this key may not do that", None),
 }
 _BUSY = {
     "BandwidthLimitExceeded": "too much at once",
@@ -149,8 +139,7 @@ class S3Store:
             raise UsageError("an S3 store needs its bucket", "give --bucket NAME")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError("that is no bucket's name", "it has letters, digits, dots and dashes only")
-        plain_http = options.get("plain_http") == "yes"
-        server = _server(options.get("endpoint", ""), plain_http)
+        server = _server(options.get("endpoint", ""), options.get("plain_http") == "yes")
         style = options.get("style") or ("path" if server or "." in bucket else "virtual")
         if style not in ("path", "virtual"):
             raise UsageError("an S3 store's style is path or virtual")
@@ -166,11 +155,7 @@ class S3Store:
         return cls(
             Place(bucket, server, style == "virtual"),
             _credentials(secrets),
-            Http(
-                proxy=chosen_proxy(options, secrets),
-                authorities=options.get("authorities") or None,
-                plain_http=plain_http,
-            ),
+            Http.of_store(options, secrets),
             region=region,
             prefix=prefix,
             create_only=known.get(options.get("create_only", ""), "ignored"),
@@ -201,7 +186,7 @@ class S3Store:
     def get(self, key: str) -> bytes:
         reply = self._call("GET", self._full(key), most=LARGEST)
         if reply.status != 200:
-            raise _failure(reply, self._http.wall(), key)
+            raise _failure(reply, key)
         self._check_it_is_s3(reply)
         return reply.body
 
@@ -259,18 +244,18 @@ class S3Store:
             query.append(("continuation-token", token))
         reply = self._call("GET", "", query=query, most=LARGEST_PAGE)
         if reply.status != 200:
-            raise _failure(reply, self._http.wall())
+            raise _failure(reply)
         try:
             return s3xml.page(reply.body, self._place.bucket, full)
         except BadReply as error:
             if reply.is_web_page:
-                raise refusal(reply, self._http.wall()) from None
+                raise refusal(reply) from None
             raise Unreachable(why=f"its answer is not one of S3: {error}") from None
 
     def _put(self, key: str, content: bytes) -> None:
         reply = self._put_reply(key, content, {})
         if not reply.good:
-            raise _failure(reply, self._http.wall())
+            raise _failure(reply)
         self._check_it_is_s3(reply)
 
     def _put_reply(self, key: str, content: bytes, headers: Mapping[str, str]) -> Reply:
@@ -283,14 +268,14 @@ class S3Store:
         if reply.status == 204 or (reply.status == 200 and any(name.startswith("x-amz-") for name in reply.headers)):
             return
         try:
-            raise _failure(reply, self._http.wall(), full)
+            raise _failure(reply, full)
         except NotFound:
             return
 
     def _check_it_is_s3(self, reply: Reply) -> None:
         """Raise Unreachable unless a good *reply* has what every S3 gives an object, and a portal's page has not."""
         if not reply.headers.get("etag") or reply.says_html:
-            raise refusal(reply, self._http.wall())
+            raise refusal(reply)
 
     def _full(self, key: str) -> str:
         full = self._prefix + check_key(key)
@@ -380,14 +365,14 @@ def _credentials(secrets: Mapping[str, str]) -> Credentials:
     return Credentials(*values)
 
 
-def _failure(reply: Reply, now: float, key: str | None = None) -> StoreError:
+def _failure(reply: Reply, key: str | None = None) -> StoreError:
     """Return the error that *reply* comes to, for the object *key* or for the bucket."""
     fault = s3xml.fault(reply.body)
     if fault is None:
         # a 404 that S3 did not write says nothing of the object
         missing = reply.status == 404 and not reply.is_web_page
         wrong = Unreachable(why="what answers there is not S3", lasting=True, about="address")
-        return wrong if missing else refusal(reply, now)
+        return wrong if missing else refusal(reply)
     code = fault.code
     if code in ("NoSuchKey", "NotFound") and key is not None:
         return NotFound(key=key)
@@ -396,9 +381,10 @@ def _failure(reply: Reply, now: float, key: str | None = None) -> StoreError:
     if code in _FULL or (reply.status in (403, 507) and _FULL_IN_WORDS.search(fault.message)):
         return QuotaExceeded(why=code)
     if code in _NO_CREDENTIALS:
-        return AuthFailed(why=f"{_NO_CREDENTIALS[code]} ({code})", about=_AT_FAULT.get(code))
+        why, about = _NO_CREDENTIALS[code]
+        return AuthFailed(why=f"{why} ({code})", about=about)
     if code in _BUSY:
-        return Throttled(why=f"{_BUSY[code]} ({code})", retry_after=reply.retry_after(now))
+        return Throttled(why=f"{_BUSY[code]} ({code})", retry_after=reply.retry_after())
     if code in _GARBLED:
         return Unreachable(why=f"it has trouble of its own ({code})")
     if reply.status in (301, 307) or code in ("AuthorizationHeaderMalformed", "IncorrectEndpoint"):
@@ -407,5 +393,5 @@ def _failure(reply: Reply, now: float, key: str | None = None) -> StoreError:
     if reply.status in (401, 403) and code != "InvalidObjectState":  # that one is archived, and has to be fetched back
         return AuthFailed(why=f"it answered {code} ({reply.status})")
     if reply.status == 429 or reply.status >= 500:
-        return refusal(replace(reply, body=b""), now)
+        return refusal(replace(reply, body=b""))
     return StoreRefused(why=f"{code} ({reply.status})")

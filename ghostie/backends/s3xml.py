@@ -13,6 +13,8 @@ from typing import Final
 from urllib.parse import unquote
 from xml.parsers import expat
 
+from ghostie.backends.store import ObjectInfo
+
 DEEPEST: Final = 8
 ROWS: Final = 1000
 MOST_ELEMENTS: Final = 32 * ROWS
@@ -120,17 +122,10 @@ def fault(body: bytes) -> Fault | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    key: str
-    size: int
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """A page of a listing, and the token under which the next one can be had, or None after the last."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ObjectInfo, ...]
     next: str | None
 
 
@@ -159,9 +154,9 @@ def page(body: bytes, bucket: str, prefix: str) -> Page:
     return Page(rows, token)
 
 
-def _row(element: Element, url: bool) -> Row:
+def _row(element: Element, url: bool) -> ObjectInfo:
     key, size = element.find("Key"), element.find("Size") or ""
     if key is None or not (size.isascii() and size.isdigit() and len(size) < 16):
         raise BadReply("a row of its listing is not whole")
     tag = (element.find("ETag") or "").strip('"') or (element.find("LastModified") or "")
-    return Row(unquote(key) if url else key, int(size), tag)
+    return ObjectInfo(unquote(key) if url else key, int(size), tag)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final, Literal, Protocol, runtime_checkable
 
-from ghostie.errors import StoreRefused, UsageError
+from ghostie.errors import NotFound, StoreRefused, Unreachable, UsageError
 
 CreateOnly = Literal["works", "ignored", "refused"]
 
@@ -147,3 +148,42 @@ def check_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise StoreRefused(why="a key has other characters than letters, digits, dot, dash, underscore and slash")
     return key
+
+
+class MemoryStore:
+    """The smallest store: a dictionary, which a test or a simulation may change behind everybody's back."""
+
+    def __init__(self, *, best_size: int = 1 << 20, largest_size: int = 8 << 20) -> None:
+        self.capabilities = Capabilities(best_size, largest_size, most_objects=100_000, create_only="ignored")
+        self.objects: dict[str, bytes] = {}
+        self.unplugged = False
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        self._reach()
+        return [
+            ObjectInfo(key, len(content), hashlib.sha256(content).hexdigest()[:16])
+            for key, content in sorted(self.objects.items())
+            if key.startswith(prefix)
+        ]
+
+    def get(self, key: str) -> bytes:
+        self._reach()
+        check_key(key)
+        if key not in self.objects:
+            raise NotFound(key=key)
+        return self.objects[key]
+
+    def write(self, put: Mapping[str, bytes], delete: Iterable[str] = ()) -> None:
+        self._reach()
+        doomed = [check_key(key) for key in delete]
+        for key, content in put.items():
+            check_key(key)
+            if len(content) > self.capabilities.largest_size:
+                raise StoreRefused(why="an object is too large for it")
+        self.objects.update(put)
+        for key in doomed:
+            self.objects.pop(key, None)
+
+    def _reach(self) -> None:
+        if self.unplugged:
+            raise Unreachable(why="nobody answers")

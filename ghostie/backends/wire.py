@@ -12,7 +12,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -21,23 +21,15 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+    from ghostie.backends.http import Patience
+
 PIECE: Final = 64 << 10
-
-
-class Terms(Protocol):
-    """How long an exchange may take: seconds to connect, between two pieces, and in all after so many bytes."""
-
-    @property
-    def connect(self) -> float: ...
-    @property
-    def silence(self) -> float: ...
-    def allows(self, moved: int) -> float: ...
 
 
 class Exchange:
     """One request and its reply: what it may still cost, and what was seen of it. At most *room* bytes may come in."""
 
-    def __init__(self, terms: Terms, clock: Callable[[], float], body: bytes, room: int) -> None:
+    def __init__(self, terms: Patience, clock: Callable[[], float], body: bytes, room: int) -> None:
         self.body = body
         self.overflowed = False
         self.left_over = False

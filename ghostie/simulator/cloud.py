@@ -10,8 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NoReturn
 
-from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import Capabilities, ObjectInfo
+from ghostie.backends.store import Capabilities, MemoryStore, ObjectInfo
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreRefused, Throttled, Unreachable
 from ghostie.sync.segment import KEYS, SegmentName
 

@@ -21,8 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from ghostie import codec
-from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import ObjectStore
+from ghostie.backends.store import MemoryStore, ObjectStore
 from ghostie.crypto import sodium
 from ghostie.paths import Layout
 from ghostie.sync import engine

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
-from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import ObjectStore, open_store
+from ghostie.backends.store import MemoryStore, ObjectStore, open_store
 from ghostie.errors import NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
 from tests import tried
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ghostie.backends.memory import MemoryStore
+from ghostie.backends.store import MemoryStore
 from ghostie.crypto.sealing import Keys
 from ghostie.paths import Layout
 from ghostie.sync import engine

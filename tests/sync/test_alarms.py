@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
-from ghostie.backends.memory import MemoryStore
+from ghostie.backends.store import MemoryStore
 from ghostie.crypto.keys import new_keys
 from ghostie.errors import StoreChanged, StoreRefused, Unreachable
 from ghostie.sync import engine, repair, survey

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ghostie.backends.memory import MemoryStore
+from ghostie.backends.store import MemoryStore
 from ghostie.errors import Unreachable
 from ghostie.paths import Layout
 from ghostie.sync import compaction, engine, survey

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ghostie.backends.memory import MemoryStore
+from ghostie.backends.store import MemoryStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto import sodium
 from ghostie.crypto.keys import first_epoch, next_epoch

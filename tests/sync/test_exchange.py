@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import ObjectInfo, ObjectStore
+from ghostie.backends.store import MemoryStore, ObjectInfo, ObjectStore
 from ghostie.errors import Brake, NoStore, Unreachable
 from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey

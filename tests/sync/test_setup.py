@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.folder import FolderStore
-from ghostie.backends.memory import MemoryStore
-from ghostie.backends.store import ObjectStore
+from ghostie.backends.store import MemoryStore, ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto import sodium
 from ghostie.crypto.sealing import Keys

@@ -155,19 +155,19 @@ def test_what_is_no_date_is_none(spelt: str) -> None:
     ],
 )
 def test_how_long_to_wait(value: str, seconds: float | None) -> None:
-    assert Reply(429, {"retry-after": value}, b"").retry_after(THEN) == seconds
+    assert Reply(429, {"retry-after": value}, b"", THEN).retry_after() == seconds
 
 
 def test_how_long_to_wait_goes_by_the_servers_clock_if_it_has_one() -> None:
     until = {"retry-after": "Fri, 24 May 2013 00:01:00 GMT", "date": "Fri, 24 May 2013 00:00:50 GMT"}
-    assert Reply(503, until, b"").retry_after(THEN - 10**6) == 10
+    assert Reply(503, until, b"", THEN - 10**6).retry_after() == 10
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_refusal_says_how_long_it_asks_to_be_left_alone() -> None:
-    error = refusal(Reply(429, {"retry-after": "3600"}, b""), THEN)
+    error = refusal(Reply(429, {"retry-after": "3600"}, b""))
     assert isinstance(error, Throttled)
     assert error.retry_after == 3600
     assert "3,600 s" in str(error)
@@ -175,17 +175,17 @@ def test_a_refusal_says_how_long_it_asks_to_be_left_alone() -> None:
 
 def test_what_is_broken_behind_a_web_page_is_still_what_its_status_says() -> None:
     page = {"content-type": "text/html; charset=utf-8"}
-    assert isinstance(refusal(Reply(503, page, b"<html>"), THEN), Throttled)
-    assert isinstance(refusal(Reply(502, page, b"<html>"), THEN), Unreachable)
+    assert isinstance(refusal(Reply(503, page, b"<html>")), Throttled)
+    assert isinstance(refusal(Reply(502, page, b"<html>")), Unreachable)
     for status in (200, 302, 401, 403, 404, 511):
-        assert "web page" in str(refusal(Reply(status, page, b"<html>"), THEN)) or status == 511
-    assert isinstance(refusal(Reply(401, {}, b""), THEN), AuthFailed)
-    assert isinstance(refusal(Reply(404, {}, b""), THEN), StoreRefused)
+        assert "web page" in str(refusal(Reply(status, page, b"<html>"))) or status == 511
+    assert isinstance(refusal(Reply(401, {}, b"")), AuthFailed)
+    assert isinstance(refusal(Reply(404, {}, b"")), StoreRefused)
 
 
 def test_what_will_not_mend_soon_says_so() -> None:
     for status, lasting in ((302, True), (407, True), (500, False), (408, False)):
-        error = refusal(Reply(status, {}, b""), THEN)
+        error = refusal(Reply(status, {}, b""))
         assert isinstance(error, Unreachable) and error.lasting is lasting
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from ghostie.backends.parallel import in_parallel
 from ghostie.backends.s3 import S3Store
-from ghostie.backends.s3xml import BadReply, Row, fault, page, parse
-from ghostie.backends.store import open_store
+from ghostie.backends.s3xml import BadReply, fault, page, parse
+from ghostie.backends.store import ObjectInfo, open_store
 from ghostie.errors import AuthFailed, StoreRefused, Unreachable, UsageError
 
 KEYS = {"access_key": "AKIACANARY", "secret_key": "canary/secret"}
@@ -104,7 +104,7 @@ def listing(
 
 
 def test_a_listing_is_read() -> None:
-    assert page(listing(), "bkt", "p/").rows == (Row("p/a", 3, "t"),)
+    assert page(listing(), "bkt", "p/").rows == (ObjectInfo("p/a", 3, "t"),)
     assert page(listing(), "bkt", "p/").next is None
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b</NextContinuationToken>"
     assert page(listing(truncated=more), "bkt", "p/").next == "a&b"
@@ -118,7 +118,7 @@ def test_a_listing_may_be_spelt_as_other_servers_do() -> None:
         b'<s3:Contents>\n<s3:Key>p%2Fa</s3:Key><s3:Size>3</s3:Size><s3:ETag><![CDATA["t"]]></s3:ETag></s3:Contents>'
         b"</s3:ListBucketResult>\n"
     )
-    assert page(spelt, "bkt", "p/").rows == (Row("p/a", 3, "t"),)
+    assert page(spelt, "bkt", "p/").rows == (ObjectInfo("p/a", 3, "t"),)
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
