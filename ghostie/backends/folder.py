@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ghostie import files
@@ -12,8 +13,6 @@ from ghostie.backends.store import Capabilities, ObjectInfo, check_key
 from ghostie.errors import CannotRead, CannotWrite, NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
 
 LARGEST = 64 << 20
-
-Found = list[ObjectInfo]
 
 
 class FolderStore:
@@ -33,13 +32,12 @@ class FolderStore:
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         self._reach()
-        found: Found = []
         try:
-            self._walk("", prefix, found)
+            found = sorted(_walk(self.root, "", prefix), key=lambda info: info.key)
         except OSError as error:
             raise Unreachable(why=f"{self.root}: {(error.strerror or 'it cannot be read').lower()}") from error
         self._reach()  # what vanished meanwhile was deleted, unless all of it did
-        return sorted(found, key=lambda info: info.key)
+        return found
 
     def get(self, key: str) -> bytes:
         self._reach()
@@ -72,21 +70,20 @@ class FolderStore:
         if not self.root.is_dir():
             raise Unreachable(why=f"the folder {self.root} is not there")
 
-    def _walk(self, below: str, prefix: str, found: Found) -> None:
-        with os.scandir(self.root / below) as entries:
-            for entry in entries:
-                key = f"{below}{entry.name}"
-                if entry.name.startswith("."):
-                    continue  # temporary files of ours, and other programs' own
-                if entry.is_dir(follow_symlinks=False):
-                    if f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/"):
-                        self._walk(f"{key}/", prefix, found)
-                elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue  # another device tidies up at this moment
-                    found.append(ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}"))
+
+def _walk(root: Path, below: str, prefix: str) -> Iterator[ObjectInfo]:
+    with os.scandir(root / below) as entries:
+        for entry in entries:
+            key = f"{below}{entry.name}"
+            if entry.name.startswith("."):
+                continue  # temporary files of ours, and other programs' own
+            if entry.is_dir(follow_symlinks=False):
+                if f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/"):
+                    yield from _walk(root, f"{key}/", prefix)
+            elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileNotFoundError):  # another device tidies up at this moment
+                    status = entry.stat(follow_symlinks=False)
+                    yield ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
 
 
 def _is_plain(path: Path) -> bool:

@@ -27,7 +27,7 @@ from ghostie.backends.gistapi import (
     blob,
     origin,
 )
-from ghostie.backends.gistview import FILES_LISTED, PAUSES, GistView, Time
+from ghostie.backends.gistview import FILES_LISTED, GistView, Time
 from ghostie.backends.http import Http, check_url
 from ghostie.backends.store import Capabilities, ObjectInfo, check_key
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreError, StoreRefused, Unreachable, UsageError
@@ -61,14 +61,6 @@ class Change:
     deletes: set[str] = field(default_factory=set)
 
 
-@dataclass
-class Wanted:
-    """What was read of one gist since the last listing, to choose between single files and all at once."""
-
-    size: int = 0
-    count: int = 0
-
-
 class _Outdated(Exception):
     """The gist is not what the last listing showed; *cause* stands if a new listing does not help."""
 
@@ -94,7 +86,7 @@ class GistStore:
         self._view = GistView(api, self._words, self._time)
         self._lock = threading.RLock()
         self._texts: dict[tuple[str, str, str], str] = {}  # came along with another file, and not asked for yet
-        self._wanted: dict[str, Wanted] = {}
+        self._wanted: dict[str, list[int]] = {}  # the sizes of what was read of each gist since the last listing
         self._wrote_at: float | None = None
 
     @classmethod
@@ -173,12 +165,10 @@ class GistStore:
                 raise
 
     def state(self) -> bytes:
-        """Return what the next run needs for a poll of one request. It names secret gists: to be kept sealed."""
         with self._lock:
             return self._view.state()
 
     def restore(self, state: bytes) -> None:
-        """Take up what `state` returned; anything else is as good as nothing."""
         with self._lock:
             self._view.restore(state)
 
@@ -195,28 +185,25 @@ class GistStore:
         kept = self._texts.pop((gist.id, name, file.tag), None)
         if kept is not None:
             return kept
-        wanted = self._wanted.setdefault(gist.id, Wanted())
-        wanted.size += file.size
-        wanted.count += 1
+        wanted = self._wanted.setdefault(gist.id, [])
+        wanted.append(file.size)
         total = gist.inline
         if total > MOST_KEPT:
             return self._read_raw(file)
-        whole = total <= OVERHEAD or wanted.size * 4 >= total or (wanted.count > FEW and total <= MOST_AT_ONCE)
-        if not whole:
+        if total > OVERHEAD and sum(wanted) * 4 < total and (len(wanted) <= FEW or total > MOST_AT_ONCE):
             with contextlib.suppress(StoreError):
                 return _ascii(self._api.raw(file))
         return self._read_whole(gist, name)
 
     def _read_whole(self, gist: Gist, name: str) -> str | None:
         """Return a file's text out of the whole gist, and keep what else came; None if the gist has it no more."""
-        for pause in PAUSES:
+        for _ in self._time.tries():
             try:
                 found = self._api.read(gist.id, 2 * gist.inline + 4 * OVERHEAD)
                 break
             except NoSuchGist:
                 if not self._view.is_new(gist.id):
                     return None
-            self._time.pause(pause)
         else:
             raise Unreachable(why="a gist that was just made is not there yet")
         if name not in found.files:
@@ -231,14 +218,13 @@ class GistStore:
 
     def _read_raw(self, file: GistFile) -> str:
         failed: StoreError = Unreachable(why="a file there cannot be read")
-        for pause in PAUSES:
+        for _ in self._time.tries():
             try:
                 return _ascii(self._api.raw(file))
             except NoSuchGist:
                 failed = Unreachable(why="a file that it lists is not there")
             except Unreachable as error:
                 failed = error
-            self._time.pause(pause)
         raise failed
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -303,7 +289,7 @@ class GistStore:
         if len((gist.files.keys() | files.keys()) - deletes) > FILES_LISTED:
             raise QuotaExceeded(why=f"a gist shows no more than {FILES_LISTED} files")
         failed: StoreError
-        for pause in PAUSES:
+        for _ in self._time.tries():
             self._keep_apart()
             try:
                 changed = self._api.change(gist, files)
@@ -323,17 +309,15 @@ class GistStore:
                 return self._view.note(changed)
             finally:
                 self._wrote_at = self._time.clock()
-            self._time.pause(pause)
         raise failed
 
     def _listed_with(self, owner: str, gist_id: str, puts: Mapping[str, str], deletes: set[str]) -> Gist:
         """Return the gist (or the one that was just made) as a listing shows it, once that has the change."""
-        for pause in PAUSES:
+        for _ in self._time.tries():
             self._refresh()
             for gist in self._view.of(owner):
                 if gist_id in ("", gist.id) and _shows(gist, puts, deletes):
                     return gist
-            self._time.pause(pause)
         raise Unreachable(why="it did not keep what was sent")
 
     def _keep_apart(self) -> None:

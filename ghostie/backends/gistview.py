@@ -10,7 +10,7 @@ import contextlib
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,12 +21,10 @@ from ghostie.errors import BadJson, StoreRefused, Unreachable
 FORMAT: Final = 1
 FILES_LISTED: Final = 300
 PASSES: Final = 4
-PAUSES: Final = (1.0, 2.0, 4.0, 0.0)  # after each try, in seconds; none after the last
+PAUSES: Final = (1.0, 2.0, 4.0)
 JUST_MADE: Final = 120.0
 
 _OWNER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}|\+")
-
-Gists = list[Gist]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,12 @@ class Time:
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
 
-    def pause(self, seconds: float) -> None:
-        """Wait before the next try, some more by chance: two devices that met shall not meet again."""
-        if seconds:
+    def tries(self) -> Iterator[None]:
+        """Give a few tries, with a wait before each but the first: two devices that met shall not meet again."""
+        yield
+        for seconds in PAUSES:
             self.sleep(seconds * (1 + self.chance() / 2))
+            yield
 
 
 class GistView:
@@ -57,11 +57,11 @@ class GistView:
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
-    def gists(self) -> Gists:
+    def gists(self) -> list[Gist]:
         """Return all gists, the oldest first."""
         return sorted(self._known.values(), key=lambda gist: gist.age)
 
-    def of(self, owner: str) -> Gists:
+    def of(self, owner: str) -> list[Gist]:
         """Return *owner*'s gists, the oldest first: one, unless the reply to its making was lost."""
         return [gist for gist in self.gists() if gist.description == self._words + owner]
 
@@ -134,7 +134,7 @@ class GistView:
         """Read one gist by itself; None if it is gone. What lags is given some time to catch up."""
         known, found = self._known.get(name), None
         most = 2 * max(gist.inline for gist in (known, listed) if gist is not None) + 4 * OVERHEAD
-        for pause in PAUSES:
+        for _ in self._time.tries():
             try:
                 found = replace(self._api.read(name, most), contents={})
             except NoSuchGist:
@@ -147,7 +147,6 @@ class GistView:
                     raise StoreRefused(why=f"a gist there has more than the {FILES_LISTED} files that it shows")
                 if known is None or found.updated >= known.updated:
                     return found
-            self._time.pause(pause)
         if found is None and not was_listed:
             raise Unreachable(why="a gist that was just made is not there yet")
         return found  # older than it was, and the service stands by it: what to think of that is for others to say

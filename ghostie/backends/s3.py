@@ -132,8 +132,7 @@ class S3Store:
 
     @classmethod
     def from_options(cls, options: Mapping[str, str], secrets: Mapping[str, str]) -> S3Store:
-        """Return the store that the options bucket, endpoint, region, prefix, style, proxy, authorities, plain_http and
-        create_only and the secrets access_key, secret_key, session_token and proxy describe. Raises UsageError."""
+        """Return the store that options and secrets, as `REGISTRY` names them, describe. Raises UsageError."""
         bucket = options.get("bucket", "")
         if not bucket:
             raise UsageError("an S3 store needs its bucket", "give --bucket NAME")

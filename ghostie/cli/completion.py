@@ -54,13 +54,14 @@ def _bash() -> str:
         f'    "{name}") words="{" ".join([w for w, _ in at.words] + [o for o, _ in at.options])}" ;;'
         for name, at in sorted(tree().items())
     )
+    known = " | ".join(f'"{name}"' for name in sorted(tree()) if name)
     return f"""# bash completion for ghostie: eval "$(ghostie completion bash)"
 _ghostie() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" path="" word words="" index
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="${{COMP_WORDS[index]}}"
     case "$word" in --sync) word=sync ;; -*) continue ;; esac
-    case "${{path:+$path }}$word" in {_paths('"{}"', " | ")}) path="${{path:+$path }}$word" ;; esac
+    case "${{path:+$path }}$word" in {known}) path="${{path:+$path }}$word" ;; esac
   done
   case "$path" in
 {cases}
@@ -70,10 +71,6 @@ _ghostie() {{
 }}
 complete -F _ghostie ghostie
 """
-
-
-def _paths(form: str, between: str) -> str:
-    return between.join(form.format(name) for name in sorted(tree()) if name)
 
 
 def _zsh() -> str:

@@ -159,11 +159,8 @@ class Output:
             sys.stderr.flush()
 
     def _write(self, words: str) -> None:
-        self._put(words.encode(errors="replace"))
-
-    def _put(self, spelt: bytes) -> None:
         try:
-            sys.stdout.buffer.write(spelt)
+            sys.stdout.buffer.write(words.encode(errors="replace"))
         except OSError as error:
             raise _given_up(error) from None
 

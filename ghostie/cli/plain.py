@@ -70,7 +70,10 @@ class Plain:
                     "search": self.search,
                     "show": self.show,
                 }
-                self.attempt(ways[chosen])
+                try:
+                    ways[chosen]()
+                except GhostieError as error:
+                    self.tell(error)
         except Ended:
             self.out.line()
         finally:
@@ -305,12 +308,6 @@ class Plain:
     def line(self, words: str) -> None:
         """Print what may come from a memory, made safe, on one line or broken between words."""
         self.out.prose(text.one_line(words))
-
-    def attempt(self, way: Callable[[], None]) -> None:
-        try:
-            way()
-        except GhostieError as error:
-            self.tell(error)
 
     def tell(self, error: GhostieError) -> None:
         self.line(f"that did not work: {error}")
