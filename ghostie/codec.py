@@ -1,9 +1,9 @@
 """JSON in and out, with one meaning on every device.
 
 The definition is the standard library's: sorted keys, no spaces, UTF-8, nothing infinite and no NaN, at most MAX_DEPTH
-deep. orjson is several times faster and is used wherever it gives the very same bytes; where it would not (floats,
-integers beyond 53 bits), and wherever it refuses, the standard library decides. So a phone without orjson and a laptop
-with it agree on every hash and on what they refuse.
+deep. orjson is several times faster, and used wherever it gives the very same bytes; where it would not (floats,
+integers beyond 53 bits) and where it refuses, the standard library decides. So a phone without orjson and a laptop with
+it agree on every hash and on what they refuse.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if not os.environ.get("GHOSTIE_PURE"):
 MAX_DEPTH: Final = 200
 
 _EXACT = 1 << 53
-# texts and whatever else there is, then brackets; it always matches, and never twice over the same bytes
+# texts and whatever else, then brackets; it always matches, and never twice over the same bytes
 _BRACKETS = re.compile(rb'(?s)(?:"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++)*+([\[\]{}]*+)')
 
 
@@ -91,12 +91,12 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps_own(value: Any) -> bytes:
-    """Return JSON of what ghostie itself made for itself: no number in it needs the slow way, and order is free."""
+    """Return JSON of what ghostie made for itself: no number needs the slow way, and order is free."""
     return _fast_dumps(value) if _fast_dumps is not None else dumps(value)
 
 
 def loads_own(data: bytes) -> Any:
-    """Return the value of JSON that ghostie itself wrote and sealed: no number in it needs the slow way."""
+    """Return the value of what `dumps_own` wrote."""
     return _fast_loads(data) if _fast_loads is not None else json.loads(data)
 
 
@@ -127,7 +127,7 @@ def _finite(text: str) -> float:
 
 
 def _plain(value: Any, left: int = MAX_DEPTH) -> bool:
-    """Tell whether *value* is JSON's own types, no float and no long integer: then both libraries spell it alike."""
+    """Tell whether *value* is JSON's own types, no float and no long integer: both libraries spell it alike."""
     kind = type(value)
     if kind is dict or kind is list or kind is tuple:
         for item in value.values() if kind is dict else value:

@@ -15,15 +15,11 @@ from ghostie.paths import runtime_folder
 
 
 def named() -> str | None:
-    """Return the editor that the environment names, if any."""
     return os.environ.get("VISUAL") or os.environ.get("EDITOR")
 
 
 def edited(content: str) -> str:
-    """Return *content* as the person leaves it in $VISUAL, $EDITOR or vi. Raises UsageError, with nothing changed.
-
-    Blocks until the editor ends; the terminal is the editor's meanwhile.
-    """
+    """Return *content* as the person leaves it in $VISUAL, $EDITOR or vi. Raises UsageError, with nothing changed."""
     command = named() or "vi"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
     with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
@@ -45,7 +41,7 @@ def edited(content: str) -> str:
 
 @contextlib.contextmanager
 def _ending_tidily() -> Iterator[None]:
-    """Take being told to end, and a terminal that is closed, as Ctrl-C: what lies in the clear meanwhile is wiped."""
+    """Take being told to end, and a terminal that is closed, as Ctrl-C: what lies in the clear is wiped."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt

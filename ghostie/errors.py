@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class GhostieError(Exception):
-    """Something that a person can be told about in one line, with a way out where there is one."""
+    """What a person can be told in one line, with a way out where there is one."""
 
     exit_code: ClassVar[int] = 1
     message: ClassVar[str] = "something went wrong"
@@ -25,7 +25,7 @@ class GhostieError(Exception):
         return self.message.format(**self.facts)
 
     def way_out(self) -> str | None:
-        """Return the hint with this case's facts filled in, or None."""
+        """Return the hint of this case, or None."""
         return self.hint.format(**self.facts) if self.hint else None
 
 
@@ -33,8 +33,6 @@ class GhostieError(Exception):
 
 
 class UsageError(GhostieError):
-    """The command was asked in a way that it cannot be carried out."""
-
     exit_code = 2
     message = "{why}"
 
@@ -55,7 +53,7 @@ class BadFilter(UsageError):
 
 
 class BadJson(GhostieError):
-    """Text that is not JSON, or JSON that no other reader would take the same way."""
+    """Text that is not JSON, or that not every reader would take the same way."""
 
     message = "not valid JSON: {why}"
 
@@ -165,7 +163,7 @@ class CannotWrite(GhostieError):
 
 
 class NotNoted(GhostieError):
-    """The versions of a change are on the disk, and its place in the list of what was done is not."""
+    """The versions of a change are on the disk, and the operation is not."""
 
     message = "the change was made, but `undo` does not know it: {why}"
     hint = "`ghostie history {id}` has the versions; make room on the disk"
@@ -180,8 +178,6 @@ class CannotPrint(GhostieError):
 
 
 class Damaged(GhostieError):
-    """A file of this vault does not open, or does not say what its name says."""
-
     exit_code = 4
     message = "{what} is damaged or was tampered with"
     hint = "`ghostie doctor` checks the whole vault, and sets aside what cannot be opened"
@@ -237,7 +233,7 @@ class BadWords(GhostieError):
 
 
 class RefusedKeyFile(GhostieError):
-    """A key file whose parameters are outside what ghostie will ever write; refused before any work is done."""
+    """A key file that ghostie never wrote; refused before any work is done."""
 
     exit_code = 4
     message = "the key file is refused: {why}"
@@ -297,7 +293,7 @@ class StoreError(GhostieError):
 
     @property
     def about(self) -> str | None:
-        """The option or the credential that seems to be at fault; "address" is the server's, "clock" this device's."""
+        """What seems at fault: an option, a credential, the server's "address" or this device's "clock"."""
         about = self.facts.get("about")
         return about if isinstance(about, str) else None
 
@@ -312,7 +308,7 @@ class Unreachable(StoreError):
 
     @property
     def lasting(self) -> bool:
-        """Whether asking again soon is of no use: a certificate that is not trusted, a bucket that is not there."""
+        """Whether asking again soon is of no use: an untrusted certificate, a missing bucket."""
         return self.facts.get("lasting") is True
 
 
@@ -328,7 +324,7 @@ class Throttled(StoreError):
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that the store asks to be left alone, where it says so."""
+        """The seconds that the store asks for, where it says so."""
         seconds = self.facts.get("retry_after")
         return float(seconds) if isinstance(seconds, int | float) else None
 

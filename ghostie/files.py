@@ -38,25 +38,20 @@ class Simulated:
 
     def __init__(self, before: Callable[[str], None], *, waits: bool) -> None:
         self._os = os
-        calls: dict[str, Callable[..., Any] | None] = {
-            name: getattr(os, name, None) or _syncfs() for name in self.CALLS
-        }
+        self._before = before
+        self._calls: dict[str, Any] = {name: getattr(os, name, None) or _syncfs() for name in self.CALLS}
         if not waits:
-            calls |= {"fsync": lambda fd: None, "syncfs": lambda fd: 0}
-        for name, call in calls.items():
-            if call is not None:
-                setattr(self, name, _after(before, name, call))
+            self._calls |= {"fsync": lambda fd: None, "syncfs": lambda fd: 0}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._os, name)
+        if (call := self._calls.get(name)) is None:
+            return getattr(self._os, name)
 
+        def gated(*args: Any, **named: Any) -> Any:
+            self._before(name)
+            return call(*args, **named)
 
-def _after(before: Callable[[str], None], name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def gated(*args: Any, **named: Any) -> Any:
-        before(name)
-        return call(*args, **named)
-
-    return gated
+        return gated
 
 
 @contextlib.contextmanager
@@ -71,7 +66,7 @@ def simulated(before: Callable[[str], None], *, waits: bool = True) -> Iterator[
 
 
 def make_private_folder(path: Path) -> None:
-    """Make *path* a folder of this user's with mode 0700, parents included. Raises BadHome where that cannot be."""
+    """Make *path* a folder of this user's with mode 0700, parents included. Raises BadHome."""
     try:
         missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
         for folder in reversed(missing):
@@ -91,7 +86,7 @@ def make_private_folder(path: Path) -> None:
 
 
 def check_owner(path: Path) -> None:
-    """Raise BadHome if *path* is somebody else's folder: what is written there could no longer be read by its owner."""
+    """Raise BadHome if *path* is somebody else's folder, who could not read what we write there."""
     try:
         owner = path.stat().st_uid
     except OSError as error:
@@ -101,7 +96,7 @@ def check_owner(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make *path* a folder, parents included, where others may look too (a store's folder). Raises CannotWrite."""
+    """Make *path* a folder, parents included, where others may look too. Raises CannotWrite."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -109,15 +104,15 @@ def make_folder(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace *path* by *content*; when this returns it has reached the disk. Raises CannotWrite, nothing changed."""
+    """Replace *path* by *content*, which is then on the disk. Raises CannotWrite, nothing changed."""
     write_all_durably(((path, content),))
 
 
 def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
     """Write many files for the price of a few fsyncs; return how many. Raises CannotWrite.
 
-    All are on the disk under temporary names before the first takes its own name, so that after a crash each is whole
-    or absent. What a failure leaves behind is removed; files that had their names already are as they were.
+    All are on the disk under temporary names before the first takes its own, so that after a crash each is whole or
+    absent. What a failure leaves behind is removed.
     """
     pending: list[tuple[int, str, str]] = []
     folders: dict[str, int] = {}
@@ -146,7 +141,6 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
     except OSError as error:
         raise CannotWrite(path=path, why=_why(error)) from error
     finally:
-        # after success these names are gone; after a failure (or Ctrl-C) the leftovers are
         if sys.exc_info()[0] is not None:
             for fd, temporary, _ in pending:
                 with contextlib.suppress(OSError):
@@ -178,7 +172,7 @@ def _flush(names: list[tuple[int, str]], folders: list[int]) -> None:
 
 
 def _syncfs() -> Callable[[int], int] | None:
-    """Return libc's syncfs, which Linux and Android have and Python does not show; None elsewhere."""
+    """Return libc's syncfs, which Python does not show; None where there is none."""
     import ctypes
 
     if simulated_call := getattr(os, "syncfs", None):  # Python's own os has none
@@ -192,7 +186,7 @@ def _syncfs() -> Callable[[int], int] | None:
 def append_durably(path: Path, content: bytes, *, expected_size: int | None = None, durable: bool = True) -> None:
     """Append *content* to *path*, made if absent. A failed append is cut off again. Raises CannotWrite.
 
-    With *expected_size* the file must have that many bytes; the caller holds the lock that makes this hold.
+    With *expected_size* the file must have that many bytes. The lock is held.
     """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
@@ -274,9 +268,9 @@ def read(path: Path, limit: int = READ_LIMIT) -> bytes:
 
 
 def read_at(folder: int | None, name: str, limit: int = READ_LIMIT) -> bytes:
-    """Return the bytes of the plain file *name* in the open *folder*; the quick way for many small files.
+    """Return the bytes of the plain file *name* in the open *folder*: the quick way for many.
 
-    Raises OSError; a link, a pipe or a file above *limit* is one too.
+    Raises OSError, for a link, a pipe or a file above *limit* too.
     """
     fd = os.open(name, _READ, dir_fd=folder)
     try:
@@ -312,7 +306,7 @@ def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
 
 
 def up_to(read: Callable[[int], bytes], size: int) -> bytes:
-    """Return what *read* gives, at most *size* bytes; room is taken for what comes, not for what might."""
+    """Return what *read* gives, at most *size* bytes, without room for more than comes."""
     chunks: list[bytes] = []
     while size > 0 and (chunk := read(min(size, 1 << 20))):
         size -= len(chunk)
@@ -334,7 +328,7 @@ def opened_folder(path: Path) -> Iterator[int]:
 
 
 def names_in(path: Path) -> list[str]:
-    """Return the names in the folder *path*, temporary ones left out; none if it is absent. Raises CannotRead."""
+    """Return the names in the folder *path*, if it is there, without temporary ones. Raises CannotRead."""
     try:
         return [name for name in os.listdir(path) if not name.startswith(_TEMPORARY)]
     except FileNotFoundError:
@@ -345,7 +339,7 @@ def names_in(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def scratch(folder: Path, suffix: str, content: bytes) -> Iterator[Path]:
-    """Hold a private file with *content* in *folder* for another program to edit; wiped and deleted at the end."""
+    """Hold a private file with *content* in *folder* for another program to edit; it is wiped at the end."""
     make_private_folder(folder)
     path = folder / f"edit-{secrets.token_hex(8)}{suffix}"
     try:
@@ -365,7 +359,7 @@ def scratch(folder: Path, suffix: str, content: bytes) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def throwaway_folder(where: Path | None = None) -> Iterator[Path]:
-    """Make a private folder in *where*, by default the system's for temporary things, and remove it with all in it."""
+    """Hold a private folder in *where*, by default the system's for temporary things."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="ghostie-", dir=where) as made:
@@ -373,7 +367,7 @@ def throwaway_folder(where: Path | None = None) -> Iterator[Path]:
 
 
 def sweep_temporaries(path: Path) -> None:
-    """Remove what a crash left half written in *path*. The caller holds the lock, so nobody else is writing there."""
+    """Remove what a crash left half written in *path*. The lock is held: nobody is writing there."""
     with contextlib.suppress(OSError):
         for name in os.listdir(path):
             if name.startswith(_TEMPORARY):
@@ -383,7 +377,7 @@ def sweep_temporaries(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, patience: float = 5.0) -> Iterator[None]:
-    """Hold the writers' lock *path*, waiting up to *patience* seconds. Raises VaultBusy; the lock file stays."""
+    """Hold the lock *path*, waiting up to *patience* seconds. Raises VaultBusy; the file stays."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -1,9 +1,8 @@
 """The record: what a memory is, the canonical bytes of one version of it, and the hash that is its identity.
 
-A `Version` is immutable. Its bytes are canonical JSON without `sync_hash` and `conflict_state`, which are derived; its
-hash is their SHA-256, and part of its file's name: a salt in the metadata keeps anyone from trying out guesses against
-it. What arrives from outside is hashed as it arrived and never written anew, and fields that this
-ghostie does not know are kept.
+The bytes are canonical JSON without `sync_hash` and `conflict_state`, which are derived; the hash is their SHA-256, and
+part of the file's name: a salt keeps anyone from trying out guesses against it. What comes from outside is hashed as it
+came, and fields that this ghostie does not know are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ghostie import codec
-from ghostie.errors import BadJson, BadMemory, TooLarge
+from ghostie.errors import BadMemory, TooLarge
 
 Record = dict[str, Any]
 
@@ -33,22 +32,6 @@ SCOPE: Final = ("repo", "branch", "agent")
 ANCHOR: Final = ("commit", "patch_id", "path", "blob")
 SOURCE: Final = ("tool", "session", "entry")
 
-# what a person can say in a record; the rest of it is derived or kept by ghostie
-FIELDS: Final = (
-    "kind",
-    "timestamp",
-    "device_id",
-    "category",
-    "content",
-    "context",
-    "tags",
-    "status",
-    "privacy",
-    "scope",
-    "anchor",
-    "links",
-    "source",
-)
 DEFAULTS: Final[Mapping[str, Any]] = {
     "kind": "memory",
     "device_id": None,
@@ -63,6 +46,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "links": [],
     "source": {},
 }
+# what a person can say in a record; the rest of it is derived or kept by ghostie
+FIELDS: Final = ("timestamp", *DEFAULTS)
 
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = [first + second for first in _BASE32 for second in _BASE32]
@@ -87,13 +72,13 @@ def new_salt(random: Callable[[int], bytes] = secrets.token_bytes) -> str:
 
 
 def id_from(sixteen: bytes) -> str:
-    """Return the id that spells these 16 bytes: lower-case base32, without padding."""
+    """Return the id that spells these 16 bytes."""
     bits = int.from_bytes(sixteen, "big") << 2
     return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def derived_id(*parts: bytes, key: bytes = b"") -> str:
-    """Return the id that belongs to *parts*: the same wherever it is made under *key*; without it, it tells nothing."""
+    """Return the id that follows from *parts* under *key*; without that, it tells nothing."""
     return id_from(keyed_digest(key, *parts))
 
 
@@ -117,7 +102,7 @@ def stamp(milliseconds: int) -> str:
 
 
 def local(milliseconds: int) -> str:
-    """Return a moment, in Unix milliseconds, by the person's own clock, to the minute: `2025-06-28 16:30`."""
+    """Return the same by the person's own clock, to the minute: `2025-06-28 16:30`."""
     try:
         return f"{datetime.fromtimestamp(milliseconds // 1000):%Y-%m-%d %H:%M}".zfill(16)
     except (ValueError, OverflowError, OSError):  # the first and the last day that there is, and small machines
@@ -144,7 +129,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One immutable version of a memory: its canonical bytes, their hash, and the record that they spell."""
+    """One immutable version of a memory: its canonical bytes, their hash, and their record."""
 
     raw: bytes
     hash: str
@@ -156,7 +141,7 @@ class Version:
 
     @property
     def stem(self) -> str:
-        """The name of the file that holds this version, without its suffix."""
+        """The name of its file, without the suffix."""
         return f"{self.record['id']}.{self.hash[:32]}"
 
     @property
@@ -178,7 +163,7 @@ class Version:
 
     @property
     def purges(self) -> tuple[str, ...]:
-        """Hashes of the versions that this marker says are destroyed everywhere."""
+        """Hashes of the versions that this marker destroys everywhere."""
         return tuple(self.sync.get("purges", ()))
 
     @property
@@ -187,12 +172,12 @@ class Version:
         return millis(self.sync["last_modified"])
 
     def field(self, name: str) -> Any:
-        """Return a field's value, or its default where the record does not say."""
+        """Return a field's value, or its default."""
         value = self.record.get(name)
         return DEFAULTS.get(name) if value is None else value
 
     def say(self) -> str:
-        """Return a digest of what this version says, whenever and wherever it was made."""
+        """Return a digest of what it says, whenever and wherever it was made."""
         said = {
             name: value
             for name, value in self.record.items()
@@ -202,7 +187,7 @@ class Version:
         return hashlib.sha256(codec.dumps(said)).hexdigest()
 
     def shown(self, conflict_state: str | None = None) -> Record:
-        """Return the whole record as people and programs are shown it: every field there, derived ones filled in."""
+        """Return the record as it is shown: every field there, derived ones filled in."""
         record = {
             "id": self.id,
             **DEFAULTS,
@@ -221,7 +206,7 @@ class Version:
 
 
 def said(version: Version) -> Record:
-    """Return the fields that *version* says, without its id and its sync metadata."""
+    """Return what *version* says: its record without id and sync metadata."""
     return {name: value for name, value in version.record.items() if name not in ("id", "sync_metadata")}
 
 
@@ -245,7 +230,7 @@ def make_version(fields: Mapping[str, Any], sync: Mapping[str, Any]) -> Version:
 
 
 def parse_version(raw: bytes) -> Version:
-    """Return the version whose bytes arrived as *raw*. Raises BadMemory, BadJson or TooLarge; nothing is repaired."""
+    """Return the version that arrived as *raw*. Raises BadMemory, BadJson or TooLarge; nothing is repaired."""
     if len(raw) > MAX_VERSION:
         raise TooLarge(what="this version", size=len(raw), limit=MAX_VERSION)
     record = codec.loads(raw)
@@ -257,7 +242,7 @@ def parse_version(raw: bytes) -> Version:
 
 
 def trusted_version(raw: bytes, digest: str) -> Version:
-    """Return the version of *raw* bytes that ghostie itself checked, sealed and just opened under *digest*'s name."""
+    """Return the version of *raw* bytes that ghostie itself checked, sealed and just opened."""
     return Version(raw, digest, codec.loads(raw))
 
 
@@ -294,7 +279,7 @@ def _check(version: Version) -> None:
 
 
 def check_fields(record: Mapping[str, Any]) -> None:
-    """Raise BadMemory or TooLarge unless every known field that is there has its type and keeps its bounds."""
+    """Raise BadMemory or TooLarge unless every known field has its type and keeps its bounds."""
     content = record.get("content", "")
     if not isinstance(content, str):
         raise BadMemory(why="content is not text")
@@ -350,8 +335,7 @@ def _check_word(name: str, value: object) -> None:
 def memory(content: str, **fields: Any) -> Record:
     """Return the fields of a new memory, checked: *content* and any of FIELDS, by name.
 
-    Raises BadMemory for a field that the format does not have or a value that it does not allow, TooLarge for content
-    above 1 MiB of UTF-8.
+    Raises BadMemory, or TooLarge for content above 1 MiB of UTF-8.
     """
     unknown = fields.keys() - set(FIELDS)
     if unknown:
@@ -365,9 +349,9 @@ def memory(content: str, **fields: Any) -> Record:
 
 
 def normal(record: Record) -> Record:
-    """Return *record* in its one spelling: times in UTC with milliseconds, tags sorted, each once; else unchecked.
+    """Return *record* in its one spelling: time in UTC with milliseconds, tags sorted, each once.
 
-    Raises BadMemory for a time that is none.
+    Raises BadMemory for a time that is none; all else is unchecked.
     """
     record = dict(record)
     timestamp = record.get("timestamp")
@@ -380,34 +364,9 @@ def normal(record: Record) -> Record:
 
 
 def _moment(value: object) -> int:
-    """Return Unix milliseconds of a time as other tools write it: ISO 8601, or a number of seconds or milliseconds."""
+    """Return the Unix milliseconds of ISO 8601, or of a number of seconds or milliseconds."""
     if isinstance(value, str):
         return millis(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e14:
         return int(value if value > 1e11 else value * 1000)
     raise BadMemory(why="timestamp is not a time")
-
-
-__all__ = [
-    "DEFAULTS",
-    "FIELDS",
-    "MAX_CONTENT",
-    "STATUSES",
-    "BadJson",
-    "Record",
-    "Version",
-    "derived_id",
-    "id_from",
-    "is_id",
-    "keyed_digest",
-    "make_version",
-    "memory",
-    "millis",
-    "new_id",
-    "new_salt",
-    "normal",
-    "parse_version",
-    "said",
-    "stamp",
-    "trusted_version",
-]

@@ -1,4 +1,4 @@
-"""Where things are: the layout of ~/.ghostie, and the one folder outside it, for the agent's socket."""
+"""Where things are: the layout of ~/.ghostie, and the folder for the agent's socket."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def next_key(self) -> Path:
-        """The key file of a vault that this device is moving into; it replaces `master_key` when the move is done."""
+        """The key file of a vault that this device is moving into: the next `master_key`."""
         return self.keys / "next.key"
 
     @property
@@ -90,7 +90,7 @@ class Layout:
 
     @property
     def store_state(self) -> Path:
-        """What a store has said of itself, which makes the next look cheaper."""
+        """What a store has said of itself: the next look is cheaper."""
         return self.sync / "store_state.enc"
 
     @property
@@ -137,17 +137,8 @@ class Layout:
 
     def folders(self) -> tuple[Path, ...]:
         """Return every folder of a vault, parents first."""
-        return (
-            self.home,
-            self.memories,
-            self.index,
-            self.keys,
-            self.sync,
-            self.logs,
-            self.outbox,
-            self.quarantine,
-            self.conflicts,
-        )
+        below = (self.logs, self.outbox, self.quarantine, self.conflicts)
+        return (self.home, self.memories, self.index, self.keys, self.sync, *below)
 
     def version(self, stem: str) -> Path:
         """Return the path of the version file *stem* (`<id>.<hash32>`). Raises Damaged for anything else."""
@@ -160,21 +151,21 @@ class Layout:
 
     @property
     def name(self) -> str:
-        """A short name for this vault among those of this user, from where it is: 16 hex digits."""
+        """A name for this vault among this user's, from where it is: 16 hex digits."""
         return hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
 
     def agent_socket(self) -> Path:
-        """Return the agent's socket: short whatever the home is called, for the kernel's limit is 107 bytes."""
+        """Return the agent's socket, whose name is short: the kernel's limit is 107 bytes."""
         return runtime_folder() / f"{self.name}.sock"
 
 
 def is_stem(name: str) -> bool:
-    """Tell whether *name* has the form of a version file's name without its suffix."""
+    """Tell whether *name* is a version file's name without its suffix."""
     return _STEM.fullmatch(name) is not None
 
 
 def runtime_folder() -> Path:
-    """Return the folder for sockets: private to this user, emptied when the machine restarts."""
+    """Return this user's folder for sockets, emptied when the machine restarts."""
     import warnings
 
     import platformdirs

@@ -1,7 +1,7 @@
 """What only Android needs: Termux's hooks, made and removed here, and the tools of Termux:API, asked with patience.
 
-A hook is a small script that Termux or one of its add-ons looks for by name. Each carries a mark; what does not is
-somebody else's and stays as it is. No secret is in any of them, and no word of a memory leaves by a notification.
+A hook is a small script that Termux or an add-on of it looks for by name. What carries no mark is somebody else's and
+stays as it is. No secret is in any of them, and no word of a memory leaves by a notification.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -38,25 +38,21 @@ class Hook:
 
 def prefix() -> Path:
     """Return where Termux keeps its programs. Raises NotTermux."""
-    named = os.environ.get("PREFIX", "")
-    if not named.endswith("/com.termux/files/usr"):
+    if not here():
         raise NotTermux()
-    return Path(named)
+    return Path(os.environ["PREFIX"])
 
 
 def here() -> bool:
     """Tell whether this is Termux."""
-    with contextlib.suppress(NotTermux):
-        prefix()
-        return True
-    return False
+    return os.environ.get("PREFIX", "").endswith("/com.termux/files/usr")
 
 
 # -- hooks -----------------------------------------------------------------------------------------------------------
 
 
 def hooks(program: Sequence[str], home: Path, shell: str) -> list[Hook]:
-    """Return the scripts that *program* (as an argument list, with its --home) is reached by from *home*."""
+    """Return the scripts below *home* that start *program* (an argument list, with its --home)."""
     ghostie = " ".join(map(shlex.quote, program))
     linger = "printf 'Enter closes this: '\nread -r _\n"
     made = (
@@ -74,7 +70,7 @@ def hooks(program: Sequence[str], home: Path, shell: str) -> list[Hook]:
 
 def make(wanted: Sequence[Hook], *, dry_run: bool = False) -> list[Hook]:
     """Make every hook that is not there or is an older one of ours; return what came of each. Raises CannotWrite."""
-    return [Hook(hook.path, hook.what, hook.text, _made(hook, dry_run)) for hook in wanted]
+    return [replace(hook, done=_made(hook, dry_run)) for hook in wanted]
 
 
 def _made(hook: Hook, dry_run: bool) -> str:
@@ -100,12 +96,12 @@ def remove(wanted: Sequence[Hook], *, dry_run: bool = False) -> list[Hook]:
         ours = MARK in there
         if ours and not dry_run:
             files.remove_durably([hook.path])
-        done.append(Hook(hook.path, hook.what, hook.text, "removed" if ours else "foreign"))
+        done.append(replace(hook, done="removed" if ours else "foreign"))
     return done
 
 
 def _text(path: Path) -> str | None:
-    """Return what a script says, or None where there is none; what cannot be read is somebody else's."""
+    """Return what a script says, or None; what cannot be read is somebody else's."""
     if not os.path.lexists(path):
         return None
     try:
@@ -118,7 +114,7 @@ def _text(path: Path) -> str | None:
 
 
 def ask(tool: str, *argv: str, patience: float = PATIENCE) -> str:
-    """Run a tool of Termux:API; return what it printed. Raises ApiSilent if it is absent, fails or does not answer."""
+    """Run a tool of Termux:API; return what it printed. Raises ApiSilent."""
     if shutil.which(tool) is None:
         raise ApiSilent(tool=tool, why="is not here")
     try:
@@ -131,7 +127,7 @@ def ask(tool: str, *argv: str, patience: float = PATIENCE) -> str:
 
 
 def dialog(kind: str, title: str) -> str | None:
-    """Ask the person by a window of Android's: kind is text or speech. Return the answer, or None. Raises ApiSilent."""
+    """Ask the person by a window of Android's, for text or speech. Return the answer, or None. Raises ApiSilent."""
     more = ("-m",) if kind == "text" else ()
     said = ask("termux-dialog", kind, "-t", title, *more, patience=DIALOG_PATIENCE)
     try:

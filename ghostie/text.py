@@ -15,7 +15,7 @@ _LINE_BREAKS = re.compile(r"[\n\t\u2028\u2029]+ *")
 
 
 def safe(text: str) -> str:
-    """Return *text* with every character that could steer a terminal shown as a replacement mark; newlines stay."""
+    """Return *text* with a replacement mark for each character that could steer a terminal; newlines stay."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
@@ -25,7 +25,7 @@ def flat(text: str) -> str:
 
 
 def safe_json(spelt: str) -> str:
-    """Return the JSON text *spelt* with every such character as an escape: same values, and no terminal is steered."""
+    """Return the JSON text *spelt* with every such character as an escape: the same values."""
     return _UNSAFE.sub(lambda found: _escaped(found[0].encode("utf-16-be")), spelt)
 
 
@@ -60,7 +60,7 @@ def _columns(character: str) -> int:
 
 
 def fit(text: str, columns: int, *, pad: bool = False) -> str:
-    """Return *text* cut to at most *columns* terminal columns, with an ellipsis where it was cut; *pad* fills up."""
+    """Return *text* cut to at most *columns*, with an ellipsis where it was cut; *pad* fills up."""
     if columns <= 0:
         return ""
     if width(text) > columns:
@@ -75,12 +75,12 @@ def fit(text: str, columns: int, *, pad: bool = False) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Return *text* in lines of at most *columns* terminal columns, broken between words where that can be."""
+    """Return *text* in lines of at most *columns*, broken between words where that can be."""
     return list(wrapped(text, columns))
 
 
 def wrapped(text: str, columns: int) -> Iterator[str]:
-    """Yield what `wrap` returns, line by line as it is asked for: a megabyte on one line costs no more than it must."""
+    """Yield what `wrap` returns, as it is asked for: a megabyte on one line costs no more than it must."""
     for line in text.split("\n"):
         start = 0
         while len(line) - start > columns // 2 and columns > 0:
@@ -97,7 +97,7 @@ def wrapped(text: str, columns: int) -> Iterator[str]:
 
 
 def _reach(text: str, start: int, columns: int) -> int:
-    """Return where the longest piece from *start* ends, one character at the least, that takes at most *columns*."""
+    """Return where the longest piece from *start* ends, at least a character, that takes at most *columns*."""
     if text[start : start + columns + 1].isascii():
         return min(start + columns, len(text))
     used = 0
@@ -112,7 +112,7 @@ _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400
 
 
 def ago(milliseconds: int, now: int) -> str:
-    """Return how long before *now* a moment was, in few characters: "12 min", "3 d", "2 y". Both in Unix ms."""
+    """Return how long before *now* a moment was (both Unix ms): "12 min", "3 d", "2 y"."""
     seconds = (now - milliseconds) // 1000
     if seconds < 0:
         return "ahead"
@@ -142,18 +142,14 @@ def bar(done: int, total: int, cells: int) -> str:
     return "█" * full + "░" * (cells - full)
 
 
-_BARS = "▁▂▃▄▅▆▇█"
-_PLAIN_BARS = ".:-=+*%#"
-
-
 def sparkline(counts: Sequence[int], *, plain: bool = False) -> str:
-    """Return *counts* as a line of bars, one column each, a space for nothing; *plain* is in ASCII."""
-    bars, most = _PLAIN_BARS if plain else _BARS, max(counts, default=0)
+    """Return *counts* as bars, one column each, a space for nothing; *plain* is in ASCII."""
+    bars, most = ".:-=+*%#" if plain else "▁▂▃▄▅▆▇█", max(counts, default=0)
     return "".join(bars[(count * len(bars) - 1) // most] if count > 0 else " " for count in counts)
 
 
 def stripe(count: int, most: int, room: int, *, plain: bool = False) -> str:
-    """Return a stripe for *count* where *most* fills *room* columns; whatever is more than nothing can be seen."""
+    """Return a stripe for *count* where *most* fills *room* columns; more than nothing can be seen."""
     return ("#" if plain else "█") * (max(1, round(room * count / most)) if count > 0 else 0)
 
 
@@ -166,7 +162,7 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
 
 
 def shortest_prefix(ids: Iterable[str], least: int = 6) -> int:
-    """Return the smallest length, *least* or more, at which the prefixes of *ids* are all different."""
+    """Return the smallest length, *least* or more, at which the prefixes of *ids* all differ."""
     ordered = sorted(ids)
     longest = 0
     for left, right in pairwise(ordered):

@@ -1,7 +1,7 @@
 """The agent: a small process that holds an unlocked vault's keys for a while, behind a socket of this user's.
 
-It is started by `ghostie unlock`, gets the keys on its standard input, writes nothing to disk, and ends when its time
-is up or `ghostie lock` says so. Clients believe it only if the keys it hands out are those of the key file.
+It gets the keys on its standard input, writes nothing to disk, and ends when its time is up or `ghostie lock` says so.
+Clients believe it only if the keys it hands out are those of the key file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from ghostie import codec
 from ghostie.crypto.keys import KeyFile, unchain
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import GhostieError, WrongKey
+from ghostie.errors import GhostieError
 
 PATIENCE = 2.0
 LONGEST = 7 * 86_400
@@ -29,13 +29,12 @@ class AgentFailed(GhostieError):
 
 
 def start(path: Path, keys: Keys, seconds: int) -> None:
-    """Start an agent at the socket *path* that holds *keys* for *seconds*, in place of one that is there already."""
+    """Start an agent at the socket *path* that holds *keys* for *seconds*, in place of any other. Or AgentFailed."""
     import subprocess
 
     stop(path)
-    package = Path(__file__).resolve().parents[2]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
-    environment["PYTHONPATH"] = str(package)
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     # -P: the folder that the person stands in is not searched for modules
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "ghostie.crypto.agent", str(path), str(min(seconds, LONGEST))],
@@ -66,12 +65,12 @@ def fetch(path: Path, file: KeyFile) -> Keys | None:
         epochs = {int(epoch): bytes.fromhex(key) for epoch, key in codec.loads(answer)["epochs"].items()}
         # what it says is checked against the key file: a stranger's agent cannot slip us its own key
         return unchain(file, epochs[file.epoch])
-    except (GhostieError, KeyError, TypeError, ValueError, AttributeError, WrongKey):
+    except (GhostieError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
 def seconds_left(path: Path) -> int | None:
-    """Return for how long the agent at *path* will still hold its keys, or None if there is none."""
+    """Return for how long the agent at *path* still holds its keys, or None if there is none."""
     answer = _ask(path, b"left")
     return int(answer) if answer and answer.strip().isdigit() else None
 
@@ -122,7 +121,7 @@ def _now() -> float:
 
 
 def harden() -> None:
-    """Keep the keys out of core files and of other processes' reach, as far as the system lets us."""
+    """Keep the keys out of core files and other processes' reach, as far as the system lets us."""
     import ctypes
     import resource
 
@@ -152,7 +151,7 @@ def _serve(path: Path, spelt: bytes, seconds: int) -> None:
         end = _now() + seconds
         try:
             while (left := end - _now()) > 0:
-                # the socket that another agent has put in our place ends us too
+                # another agent's socket in our place ends us too
                 if not path.exists() or path.lstat().st_ino != mine:
                     return
                 if selector.select(min(left, 60)) and _answer(server, spelt, int(end - _now())):

@@ -52,7 +52,7 @@ STRONG: Final = Cost(256 << 20, 3)
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What stands in `keys/master.key`, and in the store under `global/keys/`: nothing in it is secret by itself."""
+    """What stands in `keys/master.key`, and on the store under `global/keys/`: nothing in it is secret."""
 
     vault: bytes
     epoch: int
@@ -63,7 +63,7 @@ class KeyFile:
     chain: tuple[bytes, ...]
 
     def spelt(self) -> bytes:
-        """Return the file's bytes: canonical JSON."""
+        """Return it as canonical JSON."""
         return codec.dumps(
             {
                 "format": FORMAT,
@@ -88,7 +88,7 @@ class KeyFile:
 
 
 def parse(raw: bytes) -> KeyFile:
-    """Return the key file that *raw* spells. Raises RefusedKeyFile or NewerFormat, before anything is spent on it."""
+    """Return the key file that *raw* spells. Raises RefusedKeyFile or NewerFormat."""
     if len(raw) > MAX_KEY_FILE:
         raise RefusedKeyFile(why="it is too long")
     try:
@@ -141,7 +141,7 @@ def check_cost(cost: Cost) -> None:
 
 
 def calibrate(target: float = 0.25) -> Cost:
-    """Return the cost for this device: 64 MiB, and as many passes as take about *target* seconds here, 3 to 10."""
+    """Return the cost for this device: 64 MiB, and as many passes, 3 to 10, as take about *target* seconds."""
     started = time.perf_counter()
     sodium.argon2id(b"calibration", bytes(sodium.SALT_BYTES), FLOOR.memory, FLOOR.passes)
     spent = max(time.perf_counter() - started, 1e-3)
@@ -152,12 +152,12 @@ def calibrate(target: float = 0.25) -> Cost:
 
 
 def new_keys() -> Keys:
-    """Return the keys of a new vault. Its id is made from its first key, so that the words alone lead back to it."""
+    """Return the keys of a new vault."""
     return first_epoch(secrets.token_bytes(sodium.KEY_BYTES))
 
 
 def first_epoch(master: bytes) -> Keys:
-    """Return the keys of the vault whose first master key is *master*."""
+    """Return the keys of the vault whose first master key is *master*: its id follows from it."""
     vault = hashlib.blake2b(key=master, digest_size=16, person=b"ghostie-vault").digest()
     return Keys(vault, {1: master})
 
@@ -168,19 +168,17 @@ def next_epoch(keys: Keys) -> Keys:
 
 
 def check_passphrase(passphrase: str) -> None:
-    """Raise WeakPassphrase for one that is too short to be worth its key derivation."""
+    """Raise WeakPassphrase for one that is too short."""
     if len(passphrase) < LEAST_PASSPHRASE:
         raise WeakPassphrase(least=LEAST_PASSPHRASE)
 
 
 def wrap(keys: Keys, passphrase: str, cost: Cost) -> KeyFile:
     """Return a key file for *keys* under *passphrase*, with a fresh salt: no two devices share one."""
-    check_cost(cost)
     salt = secrets.token_bytes(sodium.SALT_BYTES)
     newest = keys.current
-    wrapped = seal(
-        _wrapping(keys.vault, newest, passphrase, cost, salt), Purpose.KEY, _terms(cost, salt), keys.epochs[newest]
-    )
+    wrapping = Keys(keys.vault, {newest: derive(passphrase, salt, cost)})
+    wrapped = seal(wrapping, Purpose.KEY, _terms(cost, salt), keys.epochs[newest])
     chain = tuple(
         seal(Keys(keys.vault, {epoch + 1: keys.epochs[epoch + 1]}), Purpose.CHAIN, (), keys.epochs[epoch])
         for epoch in range(1, newest)
@@ -190,21 +188,16 @@ def wrap(keys: Keys, passphrase: str, cost: Cost) -> KeyFile:
 
 def unwrap(file: KeyFile, passphrase: str) -> Keys:
     """Return the keys in *file*. Raises WrongKey, the same for a wrong passphrase and for a tampered wrap."""
-    check_cost(file.cost)
+    wrapping = Keys(file.vault, {file.epoch: derive(passphrase, file.salt, file.cost)})
     try:
-        master = unseal(
-            _wrapping(file.vault, file.epoch, passphrase, file.cost, file.salt),
-            Purpose.KEY,
-            _terms(file.cost, file.salt),
-            file.wrapped,
-        )
+        master = unseal(wrapping, Purpose.KEY, _terms(file.cost, file.salt), file.wrapped)
     except SealError:
         raise WrongKey() from None
     return unchain(file, master)
 
 
 def unchain(file: KeyFile, master: bytes) -> Keys:
-    """Return the keys of *file*, given its newest *master* key. Raises WrongKey if it is not that, or a link is cut."""
+    """Return the keys of *file*, given its newest *master* key. Raises WrongKey."""
     if len(master) != sodium.KEY_BYTES or not hmac.compare_digest(key_id(master), file.commitment):
         raise WrongKey()
     epochs = {file.epoch: master}
@@ -231,10 +224,6 @@ def derive(passphrase: str, salt: bytes, cost: Cost) -> bytes:
     return sodium.argon2id(spelt, salt, cost.memory, cost.passes)
 
 
-def _wrapping(vault: bytes, epoch: int, passphrase: str, cost: Cost, salt: bytes) -> Keys:
-    return Keys(vault, {epoch: derive(passphrase, salt, cost)})
-
-
 def _terms(cost: Cost, salt: bytes) -> tuple[bytes, ...]:
     return (cost.memory.to_bytes(8, "big"), cost.passes.to_bytes(8, "big"), salt)
 
@@ -243,7 +232,7 @@ def _terms(cost: Cost, salt: bytes) -> tuple[bytes, ...]:
 
 
 def to_words(keys: Keys) -> list[str]:
-    """Return the newest master key as 24 words (BIP 39, English), the last of which holds a checksum."""
+    """Return the newest master key as 24 words (BIP 39, English)."""
     from mnemonic import Mnemonic
 
     return str(Mnemonic("english").to_mnemonic(keys.epochs[keys.current])).split()

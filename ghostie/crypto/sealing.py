@@ -1,8 +1,7 @@
-"""The sealed bytes: the one place where anything is encrypted or opened. `docs/format.md` is its specification.
+"""The one place where anything is encrypted or opened. `docs/format.md` is its specification.
 
 secretbox has no associated data, so meaning is bound by the key: every seal has a subkey of its own, made from the
-master key, the purpose, the vault and the context (a name, a position). What was sealed under one name does not open
-under another.
+master key, the purpose, the vault and the context (a name, a position).
 """
 
 from __future__ import annotations
@@ -26,14 +25,15 @@ HEADER: Final = 49  # magic 4, purpose 1, epoch 4, key id 16, nonce 24
 OVERHEAD: Final = HEADER + sodium.BOX_OVERHEAD
 FRAME: Final = 9  # method 1, stored length 4, plain length 4
 SMALLEST: Final = 256
-LARGE: Final = 1 << 20  # from here on, the hardest compression costs more time than its few percent are worth
-PAYS_FROM: Final = 2048  # below half a disk block, compression saves no space and costs time
+LARGE: Final = 1 << 20  # from here on, hard compression costs more time than its few percent are worth
+PAYS_FROM: Final = 2048  # below half a disk block, compression saves no space
+ONCE: Final = b"ghostie-once"  # in the place of a purpose's person
 
 _RAW, _ZLIB = 0, 1
 
 
 class Purpose(Enum):
-    """What a seal is for: its byte in the header, and the most plaintext bytes that opening one may yield."""
+    """What a seal is for: its byte in the header, and the most bytes of plaintext."""
 
     VERSION = (1, 8 << 20)
     INDEX = (2, 1 << 30)
@@ -82,7 +82,7 @@ _key_ids: dict[bytes, bytes] = {}
 
 
 def key_id(key: bytes) -> bytes:
-    """Return a key's commitment: 16 bytes that tell nothing about it and that no other key has."""
+    """Return a key's commitment: 16 bytes that tell nothing about it, and are no other's."""
     known = _key_ids.get(key)
     if known is None:
         known = _key_ids[key] = hashlib.blake2b(key=key, digest_size=16, person=b"ghostie-keyid").digest()
@@ -91,8 +91,12 @@ def key_id(key: bytes) -> bytes:
 
 def subkey(key: bytes, purpose: Purpose, *parts: bytes) -> bytes:
     """Return the 32-byte subkey of *key* for *purpose* and context *parts*, each length-prefixed."""
+    return _subkey(key, purpose.person, parts)
+
+
+def _subkey(key: bytes, person: bytes, parts: tuple[bytes, ...]) -> bytes:
     spelt = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
-    return hashlib.blake2b(spelt, key=key, digest_size=32, person=purpose.person).digest()
+    return hashlib.blake2b(spelt, key=key, digest_size=32, person=person).digest()
 
 
 def seal(
@@ -100,7 +104,7 @@ def seal(
 ) -> Sealed:
     """Return *plaintext* sealed under the newest epoch for this *purpose* and *context*, compressed where it pays.
 
-    Raises SealError for more than the purpose's limit: it would never open again.
+    Raises SealError above the purpose's limit.
     """
     if len(plaintext) > purpose.limit:
         raise SealError(why="size")
@@ -113,7 +117,7 @@ def seal(
 
 
 def unseal(keys: Keys, purpose: Purpose, context: tuple[bytes, ...], sealed: bytes) -> bytes:
-    """Return the plaintext of *sealed*. Raises SealError, whose `why` says what did not fit; nothing is repaired."""
+    """Return the plaintext of *sealed*. Raises SealError; nothing is repaired."""
     epoch = parse_header(sealed, purpose)
     key = keys.epochs.get(epoch)
     if key is None:
@@ -131,22 +135,17 @@ def unseal(keys: Keys, purpose: Purpose, context: tuple[bytes, ...], sealed: byt
 def seal_once(key: bytes, context: tuple[bytes, ...], plaintext: bytes) -> bytes:
     """Return *plaintext* sealed under *key* for this *context*, 16 bytes longer: for what has to be short.
 
-    There is no nonce, no padding and no header, so *key* must be made for this one seal and be used for nothing else.
+    Without a nonce, padding or header: *key* must be made for this one seal and be used for nothing else.
     """
-    return sodium.secretbox(plaintext, bytes(sodium.NONCE_BYTES), _key_of_one(key, context))
+    return sodium.secretbox(plaintext, bytes(sodium.NONCE_BYTES), _subkey(key, ONCE, context))
 
 
 def unseal_once(key: bytes, context: tuple[bytes, ...], box: bytes) -> bytes:
     """Return the plaintext that `seal_once` sealed. Raises SealError."""
     try:
-        return sodium.secretbox_open(box, bytes(sodium.NONCE_BYTES), _key_of_one(key, context))
+        return sodium.secretbox_open(box, bytes(sodium.NONCE_BYTES), _subkey(key, ONCE, context))
     except sodium.BoxError:
         raise SealError(why="box") from None
-
-
-def _key_of_one(key: bytes, context: tuple[bytes, ...]) -> bytes:
-    spelt = b"".join([len(part).to_bytes(8, "big") + part for part in context])
-    return hashlib.blake2b(spelt, key=key, digest_size=32, person=b"ghostie-once").digest()
 
 
 def parse_header(sealed: bytes, purpose: Purpose) -> int:
@@ -166,7 +165,7 @@ def named_key(sealed: bytes) -> bytes:
 
 
 def padded(length: int) -> int:
-    """Return the Padmé size for *length* bytes (Nikitin et al., PURBs, 2019): at most 12 % more; 256 at the least."""
+    """Return the Padmé size for *length* bytes (Nikitin et al., PURBs, 2019): at most 12 % more, at least 256."""
     if length <= SMALLEST:
         return SMALLEST
     exponent = length.bit_length() - 1

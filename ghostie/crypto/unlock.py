@@ -1,7 +1,6 @@
-"""Where the key comes from: the agent, the desktop keyring, or a passphrase from one of several sources.
+"""Where the key comes from, in this order: a running agent, the desktop keyring, or a passphrase.
 
-The order is fixed: a running agent, the keyring, GHOSTIE_PASSPHRASE_COMMAND, --passphrase-file, GHOSTIE_PASSPHRASE, a
-prompt. Never argv. A passphrase in the environment is taken out of it, so that no child inherits it.
+That is GHOSTIE_PASSPHRASE_COMMAND's, --passphrase-file's, GHOSTIE_PASSPHRASE or a prompt's; never argv's.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ COMMAND_PATIENCE = 60.0
 
 @dataclass
 class Sources:
-    """Where a passphrase may come from in this run. *ask* prompts a person, or is None where nobody can be asked."""
+    """Where a passphrase may come from in this run. *ask* prompts a person; None where nobody can be asked."""
 
     file: Path | None = None
     store_file: Path | None = None
@@ -72,13 +71,13 @@ class Sources:
         return passphrase
 
     def store_passphrase(self, prompt: str = "passphrase of the vault on the store: ") -> str:
-        """Return the passphrase of the vault on the store, which may be another than this device's. As `passphrase`."""
+        """Return the passphrase of the vault on the store, which may be another. Raises as `passphrase`."""
         if self.store_file is not None:
             return _from_file(self.store_file)
         return self._store or self.passphrase(prompt)
 
     def first_passphrase(self) -> str:
-        """Return the passphrase for a vault that is about to be made. Raises as `new_passphrase`."""
+        """Return the passphrase for a vault to be made. Raises as `new_passphrase`."""
         if self.environ.get("GHOSTIE_PASSPHRASE_COMMAND") or self.file is not None or self._passphrase:
             passphrase = self.passphrase()
             keys.check_passphrase(passphrase)
@@ -104,7 +103,7 @@ def unlock(layout: Layout, sources: Sources) -> Keys:
 
 
 def unwrap_with(file: KeyFile, sources: Sources) -> Keys:
-    """Return the keys in *file*, by a passphrase from *sources*; a stale keyring entry is passed over. Or WrongKey."""
+    """Return the keys in *file*, by a passphrase from *sources*, past a stale keyring entry. Raises WrongKey."""
     if kept := _from_keyring(file.vault.hex()):
         with contextlib.suppress(WrongKey):
             return keys.unwrap(file, kept)
@@ -114,8 +113,8 @@ def unwrap_with(file: KeyFile, sources: Sources) -> Keys:
 def unattended(file: KeyFile, sources: Sources) -> str | None:
     """Return the source that opens *file* where nobody is there: "file", "keyring" or "command"; None if none is set.
 
-    The agent does not count, for it forgets, nor does GHOSTIE_PASSPHRASE, which a scheduled run does not have. Raises
-    WrongKey or PassphraseSource if what is set does not open it, or shows the passphrase.
+    The agent does not count, for it forgets, nor GHOSTIE_PASSPHRASE, which a scheduled run has not. Raises WrongKey or
+    PassphraseSource if what is set does not open it, or shows the passphrase.
     """
     if sources.file is not None:
         keys.unwrap(file, _from_file(sources.file))
@@ -134,7 +133,7 @@ def unattended(file: KeyFile, sources: Sources) -> str | None:
 
 
 def remember_in_keyring(file: KeyFile, passphrase: str) -> bool:
-    """Keep *passphrase* in the desktop keyring, where the extra `keyring` is installed; return whether it was kept."""
+    """Keep *passphrase* in the desktop keyring, if the extra `keyring` is there; return whether it was kept."""
     try:
         import keyring
         import keyring.errors
@@ -148,7 +147,7 @@ def remember_in_keyring(file: KeyFile, passphrase: str) -> bool:
 
 
 def _from_keyring(name: str) -> str | None:
-    # asked only where a desktop session runs: elsewhere, loading its backends would cost every command much time
+    # only where a desktop session runs: elsewhere, loading its backends would cost every command much time
     if not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return None
     try:

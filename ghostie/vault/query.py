@@ -30,15 +30,14 @@ EARLIEST = -62_135_596_800_000  # the year 1: no record says an earlier time
 _SPAN = re.compile(r"(\d{1,12})\s*(min|h|d|w|mo|y)")
 _UNITS = {"min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "mo": 30 * 86_400, "y": 365 * 86_400}
 
-# what a condition is called, the row's name for it, and the value that a row leaves out
+# what a condition is called, the filter's name for it, the row's, and the value that a row leaves out
 _FIELDS: Final = {
-    "cat": ("category", ""),
-    "device": ("device_id", ""),
-    "kind": ("kind", "memory"),
-    "status": ("status", "active"),
-    "repo": ("repo", ""),
+    "cat": ("category", "category", ""),
+    "device": ("device", "device_id", ""),
+    "kind": ("kind", "kind", "memory"),
+    "status": ("status", "status", "active"),
+    "repo": ("repo", "repo", ""),
 }
-_NAMES: Final = {"cat": "category", "device": "device", "kind": "kind", "status": "status", "repo": "repo"}
 _IS: Final = ("conflict", "deleted", "local")
 KEYS: Final = (*_FIELDS, "tag", "since", "until", "is")
 _ALIASES: Final = {"category": "cat"}
@@ -67,8 +66,9 @@ class Filter:
 
     def test(self) -> Callable[[Mapping[str, Any]], bool]:
         """Return the predicate over the index's documents."""
-        wanted = [(*_FIELDS[key], value) for key, name in _NAMES.items() if (value := getattr(self, name)) is not None]
-        unwanted = [(*_FIELDS[key], value) for key, value in self.excluded if key != "tag"]
+        conditions = [(row, default, getattr(self, name)) for name, row, default in _FIELDS.values()]
+        wanted = [condition for condition in conditions if condition[2] is not None]
+        unwanted = [(*_FIELDS[key][1:], value) for key, value in self.excluded if key != "tag"]
         untagged = {value for key, value in self.excluded if key == "tag"}
         tags, since, until, deleted = set(self.tags), self.since, self.until, self.deleted
         conflict, local = self.conflict, self.local
@@ -241,33 +241,23 @@ def _term(token: _Token) -> Term:
 
 def _with(made: Filter, term: Term, now: int) -> Filter:
     key, value = term.key, term.value
-    changed: dict[str, Any]
-    if key == "is":
-        if value == "deleted":
-            _once(term, made.deleted or None)
-            return replace(made, deleted=not term.negated)
-        _once(term, getattr(made, value))
-        changed = {value: not term.negated}
-        return replace(made, **changed)
-    if key in ("since", "until"):
-        _once(term, getattr(made, key))
-        try:
-            changed = {key: moment(value, now)}
-        except UsageError as error:
-            raise BadFilter(term.spelt(), "names no time", error.way_out()) from None
-        return replace(made, **changed)
-    if term.negated:
+    if term.negated and key != "is":
         return replace(made, excluded=(*made.excluded, (key, value)))
     if key == "tag":
         return replace(made, tags=(*made.tags, value))
-    _once(term, getattr(made, _NAMES[key]))
-    changed = {_NAMES[key]: value}
-    return replace(made, **changed)
-
-
-def _once(term: Term, before: object) -> None:
-    if before is not None:
-        raise BadFilter(term.spelt(), f"says {term.key}: a second time", "a memory has one; tag: alone may be repeated")
+    name = value if key == "is" else _FIELDS[key][0] if key in _FIELDS else key
+    before = getattr(made, name)
+    if before is not None and (name != "deleted" or before):
+        raise BadFilter(term.spelt(), f"says {key}: a second time", "a memory has one; tag: alone may be repeated")
+    said: Any = value
+    if key == "is":
+        said = not term.negated
+    elif key in ("since", "until"):
+        try:
+            said = moment(value, now)
+        except UsageError as error:
+            raise BadFilter(term.spelt(), "names no time", error.way_out()) from None
+    return replace(made, **{name: said})
 
 
 def answer(
