@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ghostie import files
 from ghostie.errors import UsageError
 from ghostie.paths import runtime_folder
+from ghostie.tools import environment
 
 
 def named() -> str | None:
@@ -21,10 +22,9 @@ def named() -> str | None:
 def edited(content: str) -> str:
     """Return *content* as the person leaves it in $VISUAL, $EDITOR or vi. Raises UsageError, with nothing changed."""
     command = named() or "vi"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
     with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
         try:
-            done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment)
+            done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment())
         except (OSError, ValueError) as error:
             raise UsageError(f"the editor {command!r} did not start", "set EDITOR to one that is installed") from error
         if done.returncode != 0:

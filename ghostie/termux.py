@@ -6,7 +6,6 @@ stays as it is. No secret is in any of them, and no word of a memory leaves by a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex

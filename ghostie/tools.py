@@ -21,16 +21,20 @@ class Answer:
     stderr: bytes
 
 
+def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for another program: nothing of ghostie's own, and so no passphrase."""
+    return {name: value for name, value in given.items() if not name.startswith("GHOSTIE_")}
+
+
 def ask(argv: Sequence[str], patience: float, stdin: bytes = b"", more: Mapping[str, str] | None = None) -> Answer:
     """Run *argv* for *patience* seconds at the most, with *more* in its environment. Raises NoAnswer."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
     try:
         child = subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**environment, **(more or {})},
+            env={**environment(), **(more or {})},
             start_new_session=True,
         )
     except OSError as error:

@@ -263,10 +263,12 @@ def _origin(kit: Path | None) -> Path | None:
 def _pull(origin: Path, out: Output) -> None:
     import subprocess
 
+    from ghostie.tools import environment
+
     out.note(f"fetching what is new in {origin} …")
     try:
         done = subprocess.run(
-            ["git", "-C", str(origin), "pull", "--ff-only", "--quiet"], check=False, env=_environment()
+            ["git", "-C", str(origin), "pull", "--ff-only", "--quiet"], check=False, env=environment()
         )
     except OSError:
         raise UsageError("git is not here", "install it, or give --no-fetch to take the sources as they are") from None
@@ -276,11 +278,9 @@ def _pull(origin: Path, out: Output) -> None:
 
 def _install(kit: Path, sources: Path, args: argparse.Namespace, *wishes: str) -> NoReturn:
     """Let the install.sh of *sources* take this process over."""
+    from ghostie.tools import environment
+
     sys.stdout.flush()
     sys.stderr.flush()
     said = [*wishes, "--prefix", str(kit.parent.parent.parent), *(["--yes"] if args.yes else [])]
-    os.execvpe("sh", ["sh", str(sources / "install.sh"), *said], _environment())
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
+    os.execvpe("sh", ["sh", str(sources / "install.sh"), *said], environment())

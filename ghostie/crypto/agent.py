@@ -32,9 +32,9 @@ def start(path: Path, keys: Keys, seconds: int) -> None:
     """Start an agent at the socket *path* that holds *keys* for *seconds*, in place of any other. Or AgentFailed."""
     import subprocess
 
+    from ghostie.tools import environment
+
     stop(path)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     # -P: the folder that the person stands in is not searched for modules
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "ghostie.crypto.agent", str(path), str(min(seconds, LONGEST))],
@@ -42,7 +42,7 @@ def start(path: Path, keys: Keys, seconds: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=environment,
+        env={**environment(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         cwd="/",
     )
     assert child.stdin is not None and child.stdout is not None

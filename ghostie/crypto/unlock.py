@@ -166,12 +166,15 @@ def _from_command(command: str, environ: MutableMapping[str, str]) -> str:
     import shlex
     import subprocess
 
+    from ghostie.tools import environment
+
     source = "GHOSTIE_PASSPHRASE_COMMAND"
-    environment = {name: value for name, value in environ.items() if not name.startswith("GHOSTIE_")}
     try:
         argv = shlex.split(command)
         # an argument list, no shell: nothing in it is interpreted twice
-        done = subprocess.run(argv, stdout=subprocess.PIPE, timeout=COMMAND_PATIENCE, check=False, env=environment)
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, timeout=COMMAND_PATIENCE, check=False, env=environment(environ)
+        )
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
         raise PassphraseSource(source=source, why=type(error).__name__) from None
     if done.returncode != 0:

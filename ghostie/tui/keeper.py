@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ghostie import codec, errors
+from ghostie import codec, errors, tools
 from ghostie.errors import GhostieError
 from ghostie.paths import Layout
 
@@ -154,7 +154,7 @@ class Keeper:
     def __init__(self, opening: Opening, keys: Any = None, *, ask: bool = False) -> None:
         ours, theirs = socket.socketpair()
         package = Path(__file__).resolve().parents[2]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GHOSTIE_")}
+        environment = tools.environment()
         if pure := os.environ.get("GHOSTIE_PURE"):
             environment["GHOSTIE_PURE"] = pure
         environment["PYTHONPATH"] = str(package)
