@@ -129,6 +129,13 @@ need_tmux() {
         say 'test.sh: tmux is not here, so the tests in a real terminal skip (Debian or Ubuntu: apt install tmux)'
 }
 
+# What is published is packed by advzip.
+need_advzip() {
+    command -v advzip >/dev/null || debian advancecomp || true
+    command -v advzip >/dev/null ||
+        say 'test.sh: advzip is not here, so the test of what is published skips (Debian or Ubuntu: apt install advancecomp)'
+}
+
 # Its package fetches a program when it is built, which does not work everywhere; tried once for each .venv/.
 need_shellcheck() {
     if ! command -v shellcheck >/dev/null && [ ! -f .venv/.no-shellcheck ]; then
@@ -172,7 +179,7 @@ lint() {
     check reference python -m ghostie.cli.reference --check
     check lock python lock/make.py --check
     if need_shellcheck; then
-        check shell shellcheck install.sh test.sh docs/demo.sh .ci/run .ci/newest
+        check shell shellcheck install.sh test.sh docs/demo.sh .ci/run .ci/newest .ci/release
     else
         say '  shell: skipped, shellcheck could not be installed here'
     fi
@@ -255,9 +262,13 @@ main() {
         ;;
     bench)
         need_sodium
+        need_advzip
         exec python -m tests.bench.bench "$@"
         ;;
-    slow) which=slow ;;
+    slow)
+        which=slow
+        need_advzip
+        ;;
     all)
         which='not slow'
         [ -n "$under" ] || lint || linted=1
