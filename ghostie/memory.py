@@ -109,10 +109,17 @@ def local(milliseconds: int) -> str:
         return f"{stamp(milliseconds)[:16].replace('T', ' ')} UTC"
 
 
+def read_time(text: str) -> datetime:
+    """Return an ISO 8601 moment, the same under every Python: newer ones know an hour 24. Raises ValueError."""
+    if _HOUR_24.match(text):
+        raise ValueError("a day ends before its hour 24")
+    return datetime.fromisoformat(text)
+
+
 def millis(text: str) -> int:
     """Return the Unix milliseconds of an ISO 8601 moment; without a zone it is UTC. Raises BadMemory."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = read_time(text)
         # in UTC it may lie outside the years 1 to 9999
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -122,6 +129,7 @@ def millis(text: str) -> int:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR_24 = re.compile(r"[\dW-]{7,10}[^\dW-]24")
 
 
 # -- a version -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ghostie import codec, files
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.errors import BadFilter, BadJson, CannotRead, Damaged, UsageError
-from ghostie.memory import STATUSES, millis
+from ghostie.memory import STATUSES, millis, read_time
 from ghostie.paths import Layout
 from ghostie.vault.row import Entry, shown_row
 
@@ -291,7 +291,7 @@ def moment(text: str, now: int) -> int:
         if text == "today":
             read = datetime.fromtimestamp(now / 1000).replace(hour=0, minute=0, second=0, microsecond=0)
         else:
-            read = datetime.fromisoformat(text)
+            read = read_time(text)
         return millis(read.astimezone().isoformat())
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"{text[:40]!r} is not a time", "say it as 7d, 12h, 2025-06-28 or 2025-06-28T14:30") from None

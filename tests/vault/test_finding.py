@@ -158,6 +158,13 @@ def test_a_moment_is_read_as_iso_and_without_a_zone_as_local() -> None:
     assert START - moment("today", START) < 26 * 3_600_000
 
 
+@pytest.mark.parametrize("text", ["2025-06-28T24:00", "2025-06-28 24:00:00", "20250628T24", "2025-W26-6T24:00"])
+def test_an_hour_24_is_none_under_any_python(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time"):
+        moment(text, START)
+    assert moment(text.replace("24", "23", 1), START)
+
+
 @pytest.mark.parametrize(
     "text", ["", "soon", "7 parsecs", "-7d", "2025-13-01", "9" * 5000, "9" * 5000 + "d", "\0", "٧d٧", "0001-01-01"]
 )
