@@ -269,10 +269,7 @@ def _check(version: Version) -> None:
     number, parents = sync.get("version"), sync.get("parents", [])
     if type(number) is not int or not 1 <= number < 1 << 40:
         raise BadMemory(why="its version is not a whole number from 1 on")
-    modified = sync.get("last_modified")
-    if not isinstance(modified, str) or not _MILLIS.fullmatch(modified):
-        raise BadMemory(why="its last_modified is not a time in UTC with milliseconds")
-    millis(modified)
+    _check_time("its last_modified", sync.get("last_modified"))
     for name, hashes in (("parents", parents), ("purges", sync.get("purges", []))):
         if not isinstance(hashes, list) or not all(isinstance(item, str) and _HASH.fullmatch(item) for item in hashes):
             raise BadMemory(why=f"its {name} are not hashes")
@@ -300,13 +297,9 @@ def check_fields(record: Mapping[str, Any]) -> None:
         raise BadMemory(why=f"status is not one of {', '.join(STATUSES)}")
     if record.get("privacy", "sync") not in PRIVACIES:
         raise BadMemory(why=f"privacy is not one of {', '.join(PRIVACIES)}")
-    timestamp = record.get("timestamp")
-    if timestamp is not None and not (isinstance(timestamp, str) and _MILLIS.fullmatch(timestamp)):
-        raise BadMemory(why="timestamp is not a time in UTC with milliseconds")
-    if timestamp is not None:
-        millis(timestamp)
-    tags = record.get("tags")
-    if tags is not None:
+    if (timestamp := record.get("timestamp")) is not None:
+        _check_time("timestamp", timestamp)
+    if (tags := record.get("tags")) is not None:
         if not isinstance(tags, list) or len(tags) > MAX_TAGS:
             raise BadMemory(why=f"tags are not a list of at most {MAX_TAGS} words")
         for tag in tags:
@@ -330,6 +323,12 @@ def _utf8(content: str) -> bytes:
         return content.encode()
     except UnicodeEncodeError:
         raise BadMemory(why="the content has half a character (a lone surrogate)") from None
+
+
+def _check_time(name: str, value: object) -> None:
+    if not isinstance(value, str) or not _MILLIS.fullmatch(value):
+        raise BadMemory(why=f"{name} is not a time in UTC with milliseconds")
+    millis(value)
 
 
 def _check_word(name: str, value: object) -> None:

@@ -1,6 +1,6 @@
 """Where the key comes from, in this order: a running agent, the desktop keyring, or a passphrase.
 
-That is GHOSTIE_PASSPHRASE_COMMAND's, --passphrase-file's, GHOSTIE_PASSPHRASE or a prompt's; never argv's.
+That comes from GHOSTIE_PASSPHRASE_COMMAND, --passphrase-file, GHOSTIE_PASSPHRASE or a prompt; never from argv.
 """
 
 from __future__ import annotations

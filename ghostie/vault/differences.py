@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,22 +73,18 @@ class Burst:
 
 def change_before(vault: Vault, moment: int) -> Burst | None:
     """Return the last change up to *moment*; the vault as of just before it is that of `first - 1`."""
-    return _burst(_made(vault, lambda row: row["modified"] <= moment, newest=True))
+    return _burst(sorted((made for made in _made(vault) if made[0] <= moment), reverse=True))
 
 
 def change_after(vault: Vault, moment: int) -> Burst | None:
     """Return the first change after *moment*; the vault that it left is that of `last`."""
-    return _burst(_made(vault, lambda row: row["modified"] > moment, newest=False))
+    return _burst(sorted(made for made in _made(vault) if made[0] > moment))
 
 
-def _made(vault: Vault, wanted: Any, *, newest: bool) -> list[tuple[int, str, str]]:
-    found = [
-        (row["modified"], entry.id, str(row.get("device") or row.get("device_id") or ""))
-        for entry in vault.index.entries()
-        for row in entry.versions.values()
-        if wanted(row)
-    ]
-    return sorted(found, reverse=newest)
+def _made(vault: Vault) -> Iterator[tuple[int, str, str]]:
+    for entry in vault.index.entries():
+        for row in entry.versions.values():
+            yield row["modified"], entry.id, str(row.get("device") or row.get("device_id") or "")
 
 
 def _burst(made: Iterable[tuple[int, str, str]]) -> Burst | None:

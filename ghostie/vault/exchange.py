@@ -152,14 +152,13 @@ def _pieces(content: object) -> list[Any]:
 def _identity(vault: Vault, given: object, fields: Record, rest: list[str]) -> tuple[str, Record]:
     """Return the record's id, its own if that is ghostie's, else one that follows from what it says; and its fields."""
     if isinstance(given, str) and is_id(given):
-        return given, dict(fields)
+        return given, fields
     if given is not None:
         check_fields(fields)
-        source = {**fields.get("source", {})}
-        source.setdefault("entry", given if isinstance(given, str) else json.dumps(given))
-        fields = {**fields, "source": source}
+        entry = given if isinstance(given, str) else json.dumps(given)
+        fields = {**fields, "source": {"entry": entry, **fields.get("source", {})}}
     said = {name: value for name, value in fields.items() if name != "status"}
-    return derived_id(codec.dumps(said), *(piece.encode() for piece in rest), key=vault.naming_key), dict(fields)
+    return derived_id(codec.dumps(said), *(piece.encode() for piece in rest), key=vault.naming_key), fields
 
 
 def _first(vault: Vault, record: Record, modified: str) -> Version:

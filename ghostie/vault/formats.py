@@ -1,6 +1,6 @@
 """The formats that memories are read from: ghostie's own records, JSON, JSON lines, Markdown, an agent's JSON file.
 
-A reader yields records as they stand, or says where and why there is none.
+A reader yields records as they stand, or says why there is none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Found:
 
 
 def read_paths(paths: Iterable[Path]) -> Iterator[Found]:
-    """Yield every record below *paths*, in a fixed order. Raises UsageError for a path that is none or no such file."""
+    """Yield every record below *paths*, in a fixed order. Raises UsageError for an absent one or another suffix."""
     for path in paths:
         if path.is_dir():
             for below in sorted(_files_below(path)):

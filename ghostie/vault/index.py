@@ -73,7 +73,6 @@ class Index:
         self._journal = Journal(layout, keys)
         self._docs: dict[str, Doc] = {}
         self._purges: dict[str, list[str]] = {}  # memory id → hashes of what its purge markers destroy
-        self._unsaved = 0
         self._stale = False  # whether the snapshot, the journal or the files disagreed
         self._seen: tuple[int, bytes | None] = (0, None)  # the journal as it was when it was loaded
         self.edition = 0  # counts on whenever what is loaded changes
@@ -81,20 +80,19 @@ class Index:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def add(self, versions: Iterable[Version]) -> list[str]:
-        """Take in *versions*, just written; return the ids of their memories. The lock is held.
+    def add(self, versions: Iterable[Version]) -> None:
+        """Take in *versions*, just written. The lock is held.
 
         Where the disk takes no more, the next load finds them by their files.
         """
         rows = [row_of(version) for version in versions]
-        touched = self._place(rows, {version.hash: version for version in versions if version.parents})
+        self._place(rows, {version.hash: version for version in versions if version.parents})
         with contextlib.suppress(CannotWrite):
             if len(rows) >= ROWS_A_FRAME:
                 self.save()
             elif rows:
                 self._journal.note(rows)
                 self._seen = self._journal.state()
-        return touched
 
     def drop(self, stems: Iterable[str]) -> None:
         """Forget version files that were destroyed, and save, so that no excerpt of them stays."""
@@ -111,7 +109,6 @@ class Index:
         self._journal.replace(generation=generation, durable=False)
         for folder in (self._layout.memories, self._layout.index, self._layout.conflicts, self._layout.home):
             files.sweep_temporaries(folder)
-        self._unsaved = 0
         self._stale = False
         self._seen = self._journal.state()
 
@@ -121,34 +118,25 @@ class Index:
         """Load the index and bring it up to date with the files."""
         self.edition += 1
         for _ in range(2):
-            storage = SealedStorage(self._layout, self._keys)
-            tables = storage.read() or {}
+            tables = SealedStorage(self._layout, self._keys).read() or {}
             meta = tables.get("meta", {}).get("1", {})
+            if meta.get("format") != FORMAT:
+                tables, meta = {}, {}
             try:
                 self._seen = self._journal.state()
                 entries = self._journal.read()
             except CannotRead:
                 self._seen, entries = (0, None), []
             generation = self._seen[1]
-            fits = (
-                meta.get("format") == FORMAT and generation is not None and meta.get("generation") == generation.hex()
-            )
+            fits = generation is not None and meta.get("generation") == generation.hex()
             if fits:
                 break  # else another process may just have saved: look once more
         self._stale = not fits or self._journal.damaged
-        if not fits:
-            entries = []
-        whole = meta.get("format") == FORMAT
-        self._docs = tables.get("memories", {}) if whole else {}
-        self._purges = meta.get("purges", {}) if whole else {}
-        self._unsaved = 0
-        for entry in entries:
-            try:
-                rows = codec.loads_own(entry)
-                self._place(rows)
-            except (ValueError, KeyError, TypeError):
-                continue
-            self._unsaved += len(rows)
+        self._docs = tables.get("memories", {})
+        self._purges = meta.get("purges", {})
+        for entry in entries if fits else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                self._place(codec.loads_own(entry))
         self._reconcile()
 
     def seen(self) -> tuple[int, bytes | None]:
@@ -160,7 +148,7 @@ class Index:
         return self._journal.state()
 
     def worth_saving(self) -> bool:
-        return self._stale or (self._unsaved > 0 and self._seen[0] > FOLD_BYTES)
+        return self._stale or self._seen[0] > FOLD_BYTES
 
     def __len__(self) -> int:
         return len(self._docs)
@@ -224,7 +212,7 @@ class Index:
         if rows or gone:
             self._stale = True
 
-    def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> list[str]:
+    def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> None:
         self.edition += 1
         touched: dict[str, None] = {}
         docs = self._docs
@@ -242,7 +230,6 @@ class Index:
                 self._purges[memory_id] = sorted({*self._purges.get(memory_id, ()), *purges})
         for memory_id in touched:
             self._find_heads(memory_id, opened or {})
-        return list(touched)
 
     def _forget(self, stems: set[str]) -> None:
         self.edition += 1

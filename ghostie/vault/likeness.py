@@ -151,7 +151,7 @@ class Likeness:
         return sorted(found, key=lambda each: (not each.exact, -each.share, each.id))[:limit]
 
     def groups(self) -> list[tuple[str, ...]]:
-        """Return the groups of memories that are like the oldest, which is first, of each; the largest group first.
+        """Return the groups of memories that are alike, the largest first; all in one are like its oldest, the first.
 
         A memory is in one group at the most.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -45,7 +45,7 @@ class Numbers:
 
 def numbers(vault: Vault) -> Numbers:
     """Count. The index is loaded."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("status", "category", "tag", "device", "kind")}
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     days: Counter[int] = Counter()
     waiting: Counter[int] = Counter()
     today = vault.clock() // A_DAY
