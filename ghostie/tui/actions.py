@@ -222,6 +222,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
 # what of `everywhere` works while the vault is locked
 ALWAYS: Final = frozenset(f"everywhere.{name}" for name in ("help", "palette", "theme", "quit", "back", "leave"))
 
+# the shared actions that a list has only where its rows can be marked
+MARKING: Final = ("mark", "range", "mark_all")
+
 # what waits for nothing: it ends what one waits for, and what was typed ahead is dropped with it
 AT_ONCE: Final = frozenset(("everywhere.back", "everywhere.quit"))
 

@@ -13,11 +13,10 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 
-from ghostie.errors import GhostieError
 from ghostie.paths import Layout
 from ghostie.tui import themes
 from ghostie.tui.keeper import Asked, Cancelled, Failed, Keeper, KeeperGone, Opening, Then, told
-from ghostie.tui.place import Long, Place
+from ghostie.tui.place import Long, Place, spoken
 from ghostie.tui.settings import Settings
 
 WATCH = 5.0
@@ -188,14 +187,14 @@ class GhostieApp(App[None]):
             return
         if said["event"] == "locked":
             error = told(said["error"])
-            self.lock("" if type(error).__name__ in ("NoPassphrase",) else _spoken(error))
+            self.lock("" if type(error).__name__ in ("NoPassphrase",) else spoken(error))
         elif said["event"] == "changed":
             self.changed()
 
     def changed(self) -> None:
         """Let every place know that the vault is another than it was."""
         for place in self.screen_stack:
-            if isinstance(place, Place):
+            if isinstance(place, Place) and place.alive:
                 place.changed()
 
     def ask(
@@ -219,6 +218,11 @@ class GhostieApp(App[None]):
         """Ask a keeper that is started for this task alone, and ended with it; see `Place.ask_long`."""
         long = Long()
 
+        def answered(result: Any, deliver: Then) -> None:
+            if place.alive:
+                deliver(result)
+                place.release()
+
         def start(held: Any) -> None:
             keeper = Keeper(self.opening, held, ask=held is None)
             self._long.add(keeper)
@@ -228,8 +232,7 @@ class GhostieApp(App[None]):
                 self._let_go(keeper)
                 # a keeper that is stopped while it starts just ends
                 result = Cancelled() if long.cancelled and isinstance(result, KeeperGone) else result
-                if place.alive:
-                    deliver(result)
+                answered(result, deliver)
 
             def say(value: Any) -> None:
                 if progress is not None and place.alive:
@@ -243,7 +246,7 @@ class GhostieApp(App[None]):
                 long.asked.cancel()
 
         if keys:
-            self.ask("beginning.keys", {}, start, failed)
+            self.ask("beginning.keys", {}, start, lambda error: answered(error, failed))
         else:
             start(None)
         return long
@@ -331,7 +334,7 @@ class GhostieApp(App[None]):
         self.push_screen(HelpPlace(self.place))
 
     def do_palette(self) -> None:
-        from ghostie.tui.screens.palette import PalettePlace
+        from ghostie.tui.screens.finding import PalettePlace
 
         self.push_screen(PalettePlace(self.place))
 
@@ -363,16 +366,5 @@ class GhostieApp(App[None]):
         self._undo(redo=True)
 
     def _undo(self, *, redo: bool) -> None:
-        from ghostie import text
-
-        def done(answer: Mapping[str, Any]) -> None:
-            count = text.plural(len(answer["rows"]), "memory")
-            self.changed()
-            self.place.tell(f"{'did again' if redo else 'took back'}: {answer['what']} of {count}")
-
-        self.place.ask("memories.undo", done, redo=redo)
-
-
-def _spoken(error: GhostieError) -> str:
-    way_out = error.way_out()
-    return f"{error}" + (f" · {way_out}" if way_out else "")
+        place, how = self.place, "did again" if redo else "took back"
+        place.ask("memories.undo", lambda answer: place.undone(answer, f"{how}: {answer['what']}"), redo=redo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -29,19 +29,11 @@ class Painted(Lines):
 
     @property
     def ghostie(self) -> GhostieApp:
-        from ghostie.tui.app import GhostieApp
-
-        app = self.app
-        assert isinstance(app, GhostieApp)
-        return app
+        return self.place.ghostie
 
     @property
     def place(self) -> Place:
-        from ghostie.tui.place import Place
-
-        place = self.screen
-        assert isinstance(place, Place)
-        return place
+        return cast("Place", self.screen)
 
     def again(self) -> None:
         """Find out anew what is to be shown, and paint it where that is another."""

@@ -93,8 +93,3 @@ class Area(TextArea):
 
     def render_line(self, y: int) -> Strip:
         return safely(super().render_line(y))
-
-
-def shows(widget: Widget | None) -> bool:
-    """Tell whether *widget* is one of these fields."""
-    return isinstance(widget, Input | TextArea)

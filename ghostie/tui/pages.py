@@ -31,6 +31,7 @@ class Page(Lines, ScrollView):
         self._width = 0
         self._lines: list[Line] = []
         self._more: Iterator[Line] | None = None
+        self._ending = False  # whether it is on its way to the end, which is wrapped meanwhile
         self.edge = False  # whether a line parts it from what stands to its left
 
     def show(self, head: Sequence[Line], text: str, *, top: bool = True) -> None:
@@ -46,7 +47,7 @@ class Page(Lines, ScrollView):
         self._make = make
         self._wrap()
         if top:
-            self.scroll_to(y=0, animate=False, force=True)
+            self._to(0)
 
     def again(self) -> None:
         """Make its lines once more: their colours are others."""
@@ -94,8 +95,12 @@ class Page(Lines, ScrollView):
         lead = ("│ ", styled["dim"]) if self.edge else (" ", None)
         return words.strip([lead, *pieces], self.scrollable_content_region.width, styled["text"])
 
+    def _to(self, y: int, *, end: bool = False) -> None:
+        self._ending = end
+        self.scroll_to(y=y, animate=False, force=True)
+
     def _by(self, lines: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + lines, animate=False, force=True)
+        self._to(self.scroll_offset.y + lines)
 
     def do_down(self) -> None:
         self._by(1)
@@ -110,10 +115,14 @@ class Page(Lines, ScrollView):
         self._by(-max(1, self.size.height - 2))
 
     def do_first(self) -> None:
-        self.scroll_to(y=0, animate=False, force=True)
+        self._to(0)
 
     def do_last(self) -> None:
         self._grow(len(self._lines) + AHEAD)
-        self.scroll_to(y=self.virtual_size.height, animate=False, force=True)
+        self._to(self.virtual_size.height, end=True)
         if self._more is not None:
-            self.set_timer(BREATH, self.do_last)
+            self.set_timer(BREATH, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._ending:
+            self.do_last()

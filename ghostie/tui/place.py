@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,9 +13,11 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
+from textual.widgets import Input
 
+from ghostie import text
 from ghostie.errors import GhostieError
-from ghostie.tui.actions import ALWAYS, AT_ONCE, EVERYWHERE, LIST, PAGE, Action
+from ghostie.tui.actions import ALWAYS, AT_ONCE, EVERYWHERE, LIST, MARKING, PAGE, Action
 from ghostie.tui.bars import BACK, Bar, Head, Painted, Tell
 from ghostie.tui.keeper import Asked, Failed, Then
 from ghostie.tui.pages import Page
@@ -34,18 +35,13 @@ SOON = 0.12
 _Wanted = tuple[str, Then, Failed | None, dict[str, Any]]
 
 
-@dataclass
-class _Latest:
-    asked: Asked
-    waiting: _Wanted | None = None
-
-
 class Place(Screen[Any]):
     """A screen. A subclass has a NAME, a `body`, and a `do_<name>` for each action of its place in the registry."""
 
     NAME: ClassVar[str] = "place"
     TITLE_WORDS: ClassVar[str] = ""
     LOCKED: ClassVar[bool] = False  # whether it works while the vault is locked
+    MARKS: ClassVar[bool] = False  # whether the rows of its list can be marked for an action on several
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-mid"), (WIDE, "-wide")]  # noqa: RUF012
     # low or not is no class: each time a phone's keyboard comes or goes, everything would be styled once more
@@ -54,7 +50,7 @@ class Place(Screen[Any]):
     def __init__(self) -> None:
         super().__init__()
         self._asked: list[Asked] = []
-        self._latest: dict[str, _Latest] = {}
+        self._latest: dict[str, _Wanted | None] = {}  # by kind, what is asked when the answer under way has come
         self._gone = False
         self._ready = False
         self._held: list[events.Key | events.Paste] = []
@@ -70,6 +66,7 @@ class Place(Screen[Any]):
 
     def opened(self) -> None:
         """Called when it was first painted: ask for what it shows."""
+        self.changed()
 
     def resumed(self) -> None:
         """Called when it is on top again."""
@@ -87,7 +84,7 @@ class Place(Screen[Any]):
         return self.TITLE_WORDS or self.NAME
 
     def shared(self) -> tuple[str, ...]:
-        """Return which of the shared actions work now: LIST or PAGE."""
+        """Return whose shared actions work now: LIST's or PAGE's."""
         return ()
 
     def pane(self, where: str) -> Rows | Page | None:
@@ -111,11 +108,22 @@ class Place(Screen[Any]):
 
     @property
     def ghostie(self) -> GhostieApp:
-        from ghostie.tui.app import GhostieApp
+        return cast("GhostieApp", self.app)
 
-        app = self.app
-        assert isinstance(app, GhostieApp)
-        return app
+    @property
+    def rows(self) -> Rows:
+        """The list, or the first of them."""
+        return self.query_one(Rows)
+
+    @property
+    def page(self) -> Page:
+        """The page of text, or the first of them."""
+        return self.query_one(Page)
+
+    @property
+    def field(self) -> Input:
+        """The line to type in, or the first of them."""
+        return self.query_one(Input)
 
     @property
     def alive(self) -> bool:
@@ -127,6 +135,11 @@ class Place(Screen[Any]):
         # a place that was left loses its widgets before it is told so
         ghostie = self.ghostie
         return not (self._gone or ghostie.ending or ghostie._exit) and self in ghostie.screen_stack
+
+    def key_of(self, action_id: str) -> str:
+        """Return the key for an action, as people are told it."""
+        keymap = self.ghostie.settings.keymap
+        return keymap.shown(keymap.get(action_id))
 
     @property
     def narrow(self) -> bool:
@@ -157,9 +170,9 @@ class Place(Screen[Any]):
         self.resized()
         self.opened()
         self.repaint()
-        self._release()
+        self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Take what was held, in order, wherever one is by now."""
         held, self._held = self._held, []
         for event in held if self.app.is_running else ():
@@ -179,7 +192,8 @@ class Place(Screen[Any]):
         self._latest.clear()
 
     def on_screen_resume(self) -> None:
-        self.resumed()
+        if self.alive:
+            self.resumed()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._resized)
@@ -218,8 +232,8 @@ class Place(Screen[Any]):
             return False
         if action.where == EVERYWHERE:
             return (not self.LOCKED or action.id in ALWAYS) and self.can(action)
-        if action.where in (LIST, PAGE):
-            return self.pane(action.where) is not None and self.can(action)
+        if action.where == LIST and action.name in MARKING and not self.MARKS:
+            return False
         return self.can(action)
 
     @property
@@ -276,7 +290,7 @@ class Place(Screen[Any]):
                 self._held.insert(0, event)
                 return
             self.obey(action)
-        self._release()
+        self.release()
 
     def obey(self, action: Action) -> None:
         """Carry out what a key means, where it applies."""
@@ -337,8 +351,17 @@ class Place(Screen[Any]):
 
     def failed(self, error: GhostieError) -> None:
         """Say what went wrong, and what can be done."""
-        way_out = error.way_out()
-        self.tell(f"{error}" + (f" · {way_out}" if way_out else ""), bad=True)
+        self.tell(spoken(error), bad=True)
+
+    def done(self, said: str) -> None:
+        """Let every place know that the vault is another now, and say what was done."""
+        self.ghostie.changed()
+        self.tell(said)
+
+    def undone(self, answer: Mapping[str, Any], how: str) -> None:
+        """Show what was taken back or done again, and say *how*."""
+        self.ghostie.changed()
+        self.ghostie.place.tell(f"{how} of {text.plural(len(answer['rows']), 'memory')}")
 
     def repaint(self) -> None:
         """Paint header and action bar again: counts or what can be done may have changed."""
@@ -374,52 +397,47 @@ class Place(Screen[Any]):
         *,
         failed: Failed | None = None,
         progress: Then | None = None,
-        lane: str = "quick",
-        latest: str | None = None,
+        latest: str = "",
         **given: Any,
     ) -> None:
         """Ask the keeper for *task*. *then* gets its answer, or *failed* a GhostieError, on the interface's thread.
 
-        *latest* names a kind of asking of which only the newest counts. *lane* "long" is for what takes its time: see
-        `ask_long`, which this is then.
+        *latest* names a kind of asking of which only the newest counts.
         """
-        if lane == "long":
-            self.ask_long(task, then, failed=failed, progress=progress, **given)
-            return
         wanted = (task, then or _ignore, failed, given)
-        if latest is not None and (under_way := self._latest.get(latest)) is not None and not under_way.asked.over:
-            under_way.waiting = wanted
-            return
-        self._start(wanted, progress, latest)
+        if latest in self._latest:
+            self._latest[latest] = wanted
+        else:
+            self._start(wanted, progress, latest)
 
-    def _start(self, wanted: _Wanted, progress: Then | None, latest: str | None) -> None:
+    def _start(self, wanted: _Wanted, progress: Then | None, latest: str) -> None:
         task, then, failed, given = wanted
+        if latest:
+            self._latest[latest] = None
 
         def over(result: Any, deliver: Then) -> None:
             self._asked = [asked for asked in self._asked if not asked.over]
-            newer = self._latest.pop(latest) if latest is not None and latest in self._latest else None
-            if newer is not None and newer.waiting is not None:
-                self._start(newer.waiting, None, latest)
+            newer = self._latest.pop(latest, None)
+            if newer is not None:
+                self._start(newer, None, latest)
             elif self.alive:
                 deliver(result)
-                self._release()
+                self.release()
 
         asked = self.ghostie.ask(
             task, given, lambda answer: over(answer, then), lambda error: over(error, failed or self.failed), progress
         )
         self._asked.append(asked)
-        if latest is not None and not asked.over:
-            self._latest[latest] = _Latest(asked)
 
     def fetch(self, task: str, wanted: Rows.Wanted, **given: Any) -> None:
         """Ask for the rows that a list wants."""
 
         def came(rows: list[Row]) -> None:
-            wanted.rows.fill(rows)
-            wanted.rows.settle(wanted.names)
+            self.rows.fill(rows)
+            self.rows.settle(wanted.names)
 
         def failed(error: GhostieError) -> None:
-            wanted.rows.settle(wanted.names)
+            self.rows.settle(wanted.names)
             self.failed(error)
 
         self.ask(task, came, failed=failed, ids=wanted.names, **given)
@@ -427,7 +445,7 @@ class Place(Screen[Any]):
     def ask_long(
         self,
         task: str,
-        then: Then | None = None,
+        then: Then,
         *,
         failed: Failed | None = None,
         progress: Then | None = None,
@@ -436,20 +454,7 @@ class Place(Screen[Any]):
     ) -> Long:
         """Ask a keeper of its own for *task*, so that it holds up nothing; the result can cancel it. Without *keys*,
         the vault is not open there."""
-
-        def over(result: Any, deliver: Then) -> None:
-            deliver(result)
-            self._release()
-
-        return self.ghostie.ask_long(
-            self,
-            task,
-            given,
-            lambda answer: over(answer, then or _ignore),
-            lambda error: over(error, failed or self.failed),
-            progress,
-            keys=keys,
-        )
+        return self.ghostie.ask_long(self, task, given, then, failed or self.failed, progress, keys=keys)
 
 
 class Long:
@@ -463,6 +468,12 @@ class Long:
         self.cancelled = True
         if self.asked is not None:
             self.asked.cancel()
+
+
+def spoken(error: GhostieError) -> str:
+    """Return in a line what went wrong, and what can be done."""
+    way_out = error.way_out()
+    return f"{error}" + (f" · {way_out}" if way_out else "")
 
 
 def _ignore(_: Any) -> None:

@@ -70,27 +70,16 @@ class Rows(Lines, ScrollView):
     """
 
     class Moved(Message):
-        """The cursor stands on another row, or on the same with other text; None where there is no row."""
-
-        def __init__(self, rows: Rows, name: str | None) -> None:
-            super().__init__()
-            self.rows = rows
-            self.name = name
+        """The cursor stands on another row, on the same with other text, or on none."""
 
     class Opened(Message):
-        """A row was tapped."""
-
-        def __init__(self, rows: Rows, name: str) -> None:
-            super().__init__()
-            self.rows = rows
-            self.name = name
+        """A row was tapped, and the cursor stands on it."""
 
     class Wanted(Message):
         """Rows that are about to be seen are not there yet."""
 
-        def __init__(self, rows: Rows, names: list[str]) -> None:
+        def __init__(self, names: list[str]) -> None:
             super().__init__()
-            self.rows = rows
             self.names = names
 
     def __init__(self, paint: Painter, *, empty: str = "", id: str | None = None) -> None:
@@ -133,7 +122,7 @@ class Rows(Lines, ScrollView):
         self._strips.clear()
         self.refresh()
         self._want()
-        self.post_message(self.Moved(self, self.current))
+        self.post_message(self.Moved())
 
     def fill(self, rows: Iterable[Row], name: str = "id") -> None:
         """Take rows in; each is named by its field *name*."""
@@ -144,7 +133,7 @@ class Rows(Lines, ScrollView):
             for key in [key for key in self._strips if key[0] == known]:
                 del self._strips[key]
             if known == here:
-                self.post_message(self.Moved(self, here))
+                self.post_message(self.Moved())
         while len(self._rows) > KEPT:
             oldest = next(iter(self._rows))
             del self._rows[oldest]
@@ -177,6 +166,11 @@ class Rows(Lines, ScrollView):
         """Whether the row under the cursor was asked for, and is still to come."""
         return self.current in self._asked
 
+    @property
+    def here(self) -> Row | None:
+        """The row under the cursor, if it has come."""
+        return self.row(self.current)
+
     def row(self, name: str | None) -> Row | None:
         return self._rows.get(name) if name is not None else None
 
@@ -203,7 +197,7 @@ class Rows(Lines, ScrollView):
         self._refresh_row(at)
         self._reveal()
         self._want()
-        self.post_message(self.Moved(self, self.current))
+        self.post_message(self.Moved())
 
     def do_down(self) -> None:
         self.go(self.cursor + 1)
@@ -296,7 +290,7 @@ class Rows(Lines, ScrollView):
         if self._missing(first - seen // 2, first + seen + seen // 2 + 1):
             names = self._missing(first - 2 * seen, first + 3 * seen)
             self._asked.update(names)
-            self.post_message(self.Wanted(self, names))
+            self.post_message(self.Wanted(names))
 
     def _missing(self, first: int, last: int) -> list[str]:
         """Return the names from *first* to *last* whose rows are not there and not asked for."""
@@ -346,7 +340,7 @@ class Rows(Lines, ScrollView):
         at = (event.y + self.scroll_offset.y) // self.lines
         if 0 <= at < len(self.names):
             self.go(at)
-            self.post_message(self.Opened(self, self.names[at]))
+            self.post_message(self.Opened())
 
 
 def _plain(style: Style | None) -> Style | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ghostie import text
 from ghostie.errors import GhostieError
-from ghostie.tui.keeper import Cancelled
+from ghostie.tui.keeper import Cancelled, Failed, Then
 from ghostie.tui.place import Long, Place
 from ghostie.tui.sheets import Sheet
 
@@ -57,9 +57,9 @@ class Working(Place):
         self,
         said: str,
         task: str,
-        then: Callable[[Any], None],
+        then: Then,
         *,
-        failed: Callable[[GhostieError], None] | None = None,
+        failed: Failed | None = None,
         gentle: bool = False,
         **given: Any,
     ) -> None:
@@ -69,7 +69,7 @@ class Working(Place):
             self.under_way.long.cancel()
         work = self.under_way = _Work(said, gentle=gentle)
 
-        def ended(result: Any, deliver: Callable[[Any], None]) -> None:
+        def ended(result: Any, deliver: Then) -> None:
             if self.under_way is not work:
                 return
             self.under_way = None

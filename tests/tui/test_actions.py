@@ -17,8 +17,8 @@ from ghostie.tui.app import GhostieApp
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Rows
+from ghostie.tui.screens.finding import PalettePlace
 from ghostie.tui.screens.memories import MemoriesPlace
-from ghostie.tui.screens.palette import PalettePlace
 from ghostie.tui.settings import load_settings, read_settings
 from tests.tui.pressing import presses
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ghostie.tui.screens.conflict import ConflictPlace
-from ghostie.tui.screens.conflicts import ConflictsPlace
-from ghostie.tui.screens.detail import DetailPlace
-from ghostie.tui.screens.memories import MemoriesPlace
-from ghostie.tui.screens.settling import SettlingPlace
+from ghostie.tui.screens.conflicts import ConflictPlace, ConflictsPlace
+from ghostie.tui.screens.memories import DetailPlace, MemoriesPlace
+from ghostie.tui.screens.writing import SettlingPlace
 from tests.tui.house import House, Screen
 from tests.tui.pressing import presses
 from tests.vault.house import made

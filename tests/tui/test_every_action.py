@@ -18,26 +18,19 @@ from ghostie.tui.app import GhostieApp
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Rows
 from ghostie.tui.screens.beginning import BeginningPlace
-from ghostie.tui.screens.conflict import ConflictPlace
-from ghostie.tui.screens.conflicts import ConflictsPlace
-from ghostie.tui.screens.detail import DetailPlace
-from ghostie.tui.screens.devices import DevicesPlace, RetiredPlace
-from ghostie.tui.screens.filtering import FilterPlace
+from ghostie.tui.screens.conflicts import ConflictPlace, ConflictsPlace
+from ghostie.tui.screens.devices import DevicesPlace, InvitationPlace, InvitePlace, RetiredPlace
+from ghostie.tui.screens.finding import FilterPlace, PalettePlace, PickPlace
 from ghostie.tui.screens.help import HelpPlace
 from ghostie.tui.screens.history import DifferencePlace, HistoryPlace, VersionPlace
 from ghostie.tui.screens.inbox import InboxPlace
-from ghostie.tui.screens.invite import InvitationPlace, InvitePlace
-from ghostie.tui.screens.line import LinePlace
-from ghostie.tui.screens.memories import MemoriesPlace
-from ghostie.tui.screens.palette import PalettePlace
+from ghostie.tui.screens.memories import DetailPlace, MemoriesPlace
 from ghostie.tui.screens.past import PastPlace, ThenPlace
-from ghostie.tui.screens.pick import PickPlace
-from ghostie.tui.screens.question import QuestionPlace
-from ghostie.tui.screens.settling import SettlingPlace
+from ghostie.tui.screens.prompts import LinePlace, QuestionPlace
 from ghostie.tui.screens.stats import StatsPlace
 from ghostie.tui.screens.sync import SyncPlace
 from ghostie.tui.screens.unlock import UnlockPlace
-from ghostie.tui.screens.writing import WritingPlace
+from ghostie.tui.screens.writing import SettlingPlace, WritingPlace
 from tests.schedulers import stand_in
 from tests.tui.house import PASSPHRASE, House, Screen, show
 from tests.tui.meeting import Meeting

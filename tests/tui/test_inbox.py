@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ghostie.tui.screens.finding import PickPlace
 from ghostie.tui.screens.inbox import InboxPlace
 from ghostie.tui.screens.memories import MemoriesPlace
-from ghostie.tui.screens.pick import PickPlace
 from tests.tui.house import House, Screen
 from tests.tui.pressing import presses
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ghostie.tui.rows import Rows
-from ghostie.tui.screens.filtering import FilterPlace
-from ghostie.tui.screens.line import LinePlace
+from ghostie.tui.screens.finding import FilterPlace
 from ghostie.tui.screens.memories import MemoriesPlace
+from ghostie.tui.screens.prompts import LinePlace
 from tests.tui.house import SIZES, House, Screen
 from tests.tui.pressing import presses
 

@@ -11,14 +11,11 @@ import pytest
 from ghostie.paths import Layout
 from ghostie.tui.app import GhostieApp
 from ghostie.tui.screens.beginning import BeginningPlace
-from ghostie.tui.screens.conflict import ConflictPlace
-from ghostie.tui.screens.detail import DetailPlace
-from ghostie.tui.screens.devices import DevicesPlace
-from ghostie.tui.screens.filtering import FilterPlace
+from ghostie.tui.screens.conflicts import ConflictPlace
+from ghostie.tui.screens.devices import DevicesPlace, InvitePlace
+from ghostie.tui.screens.finding import FilterPlace, PalettePlace
 from ghostie.tui.screens.inbox import InboxPlace
-from ghostie.tui.screens.invite import InvitePlace
-from ghostie.tui.screens.memories import MemoriesPlace
-from ghostie.tui.screens.palette import PalettePlace
+from ghostie.tui.screens.memories import DetailPlace, MemoriesPlace
 from ghostie.tui.screens.sync import SyncPlace
 from ghostie.tui.screens.unlock import UnlockPlace
 from ghostie.vault.query import DIGITS, save_filter

@@ -56,6 +56,7 @@ async def fill(screen: Screen, asked: str, said: str) -> None:
     """Answer the question *asked* with *said*, whatever stands there."""
     await screen.sees(asked)
     await screen.until(lambda: screen.place.focused is not None, "a field")
+    await screen.settled()  # else the key is held for the answer, and what is pasted overtakes it
     await screen.press("ctrl+u")
     assert screen.place.focused is not None
     screen.place.focused.post_message(events.Paste(said))

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ghostie.sync.config import Config
-from ghostie.tui.screens.devices import DevicesPlace
-from ghostie.tui.screens.invite import InvitePlace
-from ghostie.tui.screens.question import QuestionPlace
+from ghostie.tui.screens.devices import DevicesPlace, InvitePlace
+from ghostie.tui.screens.prompts import QuestionPlace
 from ghostie.tui.screens.sync import SyncPlace
 from tests.schedulers import stand_in
 from tests.tui.house import MASTER, PASSPHRASE, SIZES, House, Screen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -16,7 +16,7 @@ from ghostie.errors import GhostieError
 from ghostie.tui import words
 from ghostie.tui.actions import LIST, PAGE, Action
 from ghostie.tui.fields import Line
-from ghostie.tui.keeper import Cancelled, KeeperGone
+from ghostie.tui.keeper import Cancelled, Failed, KeeperGone, Then
 from ghostie.tui.pages import Page
 from ghostie.tui.place import Long, Place
 from ghostie.tui.rows import Row, Rows
@@ -108,9 +108,9 @@ class AskingPlace(Place):
         self,
         said: str,
         task: str,
-        then: Callable[[Any], None],
+        then: Then,
         *,
-        failed: Callable[[GhostieError], None] | None = None,
+        failed: Failed | None = None,
         long: bool = False,
         keys: bool = True,
         **given: Any,
@@ -155,18 +155,15 @@ class AskingPlace(Place):
     def body(self) -> Iterable[Widget]:
         with Vertical(id="asking"):
             yield Page(id="says")
-            yield Line(id="first")
-            yield CodeLine(id="code")
-            yield Line(id="second", label="the same once more")
-            yield Page(id="note")
-            yield Rows(self._paint, id="choices")
-
-    def on_mount(self) -> None:
-        for widget in self._answer_widgets():
-            widget.display = False
-
-    def _answer_widgets(self) -> Sequence[Widget]:
-        return [self.query_one(name) for name in ("#first", "#code", "#second", "#note", "#choices")]
+            for answer in (
+                Line(id="first"),
+                CodeLine(id="code"),
+                Line(id="second", label="the same once more"),
+                Page(id="note"),
+                Rows(self._paint, id="choices"),
+            ):
+                answer.display = False
+                yield answer
 
     @property
     def _field(self) -> Input:
@@ -177,18 +174,11 @@ class AskingPlace(Place):
         return self.query_one("#second", Input)
 
     @property
-    def _rows(self) -> Rows:
-        return self.query_one("#choices", Rows)
-
-    @property
     def _kind(self) -> str:
         return self.question.kind if self.question is not None and not self._busy else "read"
 
     def shared(self) -> tuple[str, ...]:
         return {"choice": (LIST,), "read": (PAGE,)}.get(self._kind, ())
-
-    def pane(self, where: str) -> Rows | Page | None:
-        return self._rows if where == LIST else self.query_one("#says", Page)
 
     def _ask(self, question: Question) -> None:
         self.question = question
@@ -199,11 +189,11 @@ class AskingPlace(Place):
         if question.kind in ("line", "code"):
             self._field.value = kept
             self._field.cursor_position = len(kept)
-        self._rows.fill([{"id": each.value, "choice": each} for each in question.choices])
-        self._rows.show([each.value for each in question.choices], top=True)
         values = [each.value for each in question.choices]
+        self.rows.fill([{"id": each.value, "choice": each} for each in question.choices])
+        self.rows.show(values, top=True)
         if kept in values:
-            self._rows.go(values.index(kept))
+            self.rows.go(values.index(kept))
         self._show()
         self.repaint()
         self.asked()
@@ -213,7 +203,7 @@ class AskingPlace(Place):
 
     def _show(self) -> None:
         """Lay out what there is to read and what there is to answer with."""
-        page, question, kind = self.query_one("#says", Page), self.question, self._kind
+        page, question, kind = self.page, self.question, self._kind
         sheet = Sheet(min(self.size.width, 78), self.ghostie.painted)
         if self._busy:
             self._say_busy(sheet)
@@ -241,7 +231,7 @@ class AskingPlace(Place):
         page.styles.height = max(1, min(len(sheet.lines), room - taken)) if kind != "read" else "1fr"
         self.query_one("#note").styles.height = 3
         more = [list(words.lines(each.more, self.size.width - 4)) for each in question.choices] if question else []
-        self._rows.set_lines(1 if self.low else 1 + max(map(len, more), default=1))
+        self.rows.set_lines(1 if self.low else 1 + max(map(len, more), default=1))
         page.show(sheet.lines, "", top=kind != "read")
         if kind in ("choice", "read"):
             self.set_focus(None)
@@ -298,10 +288,6 @@ class AskingPlace(Place):
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def can(self, action: Action) -> bool:
-        if action.where == LIST:
-            return action.name not in ("mark", "range", "mark_all")
-        if action.where == PAGE:
-            return action.name != "back"
         if action.name == "show":
             return self._kind in ("secret", "twice")
         if action.name == "field":
@@ -310,7 +296,7 @@ class AskingPlace(Place):
             return bool(self._trail) and not self._busy
         if action.name == "next":
             return self.question is not None and not self._busy
-        return action.name not in ("sync", "stats", "undo", "redo", "later")
+        return action.id != "page.back" and action.name not in ("sync", "stats", "undo", "redo", "later")
 
     def waits(self, action: Action | None) -> bool:
         """What is typed ahead is meant for the question that comes next; not while that hangs on another device."""
@@ -341,7 +327,7 @@ class AskingPlace(Place):
     def _answer(self, question: Question) -> str | None:
         """Return what was answered, or None after saying what is missing."""
         if question.kind == "choice":
-            return self._rows.current
+            return self.rows.current
         if question.kind == "read":
             return ""
         value = self._field.value if question.kind in ("secret", "twice") else self._field.value.strip()

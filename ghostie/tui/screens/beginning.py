@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partialmethod
 from typing import Any, Final
 
 from ghostie import text
@@ -41,6 +42,12 @@ JOINED: Final = Question(
     "The passphrase of that vault",
     "The code alone opens nothing: the passphrase of the vault that you join is needed as well.",
     "secret",
+)
+NEW_PASSPHRASE: Final = Question(
+    "passphrase",
+    "The passphrase",
+    "It opens the vault, on every device. Nobody can reset it; 24 words, which come next, are the only other way in.",
+    "twice",
 )
 EXAMPLES: Final = Question(
     "examples",
@@ -137,7 +144,7 @@ class BeginningPlace(StoringPlace):
             self.ask_again("name")
             self.tell("a device's name is one line of 1 to 64 characters", bad=True)
         elif self._how == "make":
-            self.put(self._new_passphrase())
+            self.put(NEW_PASSPHRASE)
         elif self._how == "code":
             self._join()
         else:
@@ -155,7 +162,7 @@ class BeginningPlace(StoringPlace):
         if name == "name":
             return None if self.made else self._naming()
         if name == "passphrase" and not self.made and self._how == "make":
-            return self._new_passphrase()
+            return NEW_PASSPHRASE
         own = {"code": CODE, "joined": JOINED, "own": OWN_TOO, "examples": EXAMPLES}.get(name)
         if own is None and self._by_code:
             return HERE.get(name)
@@ -209,15 +216,6 @@ class BeginningPlace(StoringPlace):
 
     # -- a new vault -------------------------------------------------------------------------------------------------
 
-    def _new_passphrase(self) -> Question:
-        return Question(
-            "passphrase",
-            "The passphrase",
-            "It opens the vault, on every device. Nobody can reset it; 24 words, which come next, are the only other"
-            " way in.",
-            "twice",
-        )
-
     def _take_passphrase(self, passphrase: str) -> None:
         if self.made or self._how != "make":
             self.store_next()
@@ -227,7 +225,7 @@ class BeginningPlace(StoringPlace):
             "making the vault: its key is derived slowly on purpose, which takes a few seconds",
             "beginning.make",
             self._is_made,
-            failed=lambda error: self.back_to(self._new_passphrase(), error),
+            failed=lambda error: self.back_to(NEW_PASSPHRASE, error),
             passphrase=passphrase,
             device=self.answers["name"],
         )
@@ -241,7 +239,7 @@ class BeginningPlace(StoringPlace):
         self.answers["how"] = "make"
         self.answers.pop("passphrase", None)
         if self.named():
-            self.put(self._new_passphrase())
+            self.put(NEW_PASSPHRASE)
 
     def _go_on(self, left: Sequence[str]) -> None:
         self._left = list(left)
@@ -311,25 +309,21 @@ class BeginningPlace(StoringPlace):
             )
         )
 
-    def _take_proof_0(self, word: str) -> None:
-        if self._is_right(0, word):
+    def _take_proof(self, which: int, word: str) -> None:
+        name, at = f"proof_{which}", self._prove[which]
+        self.answers.pop(name, None)
+        self._typed.pop(name, None)
+        if word.casefold() != self._words[at]:
+            self.ask_again(name)
+            self.tell(f"that is not word {at + 1}; look at the paper, or go back to the words", bad=True)
+        elif which == 0:
             self._proof(1)
-
-    def _take_proof_1(self, word: str) -> None:
-        if self._is_right(1, word):
+        else:
             self._words, self._prove = [], []
             self._answered("words")
 
-    def _is_right(self, which: int, word: str) -> bool:
-        right = word.casefold() == self._words[self._prove[which]]
-        self.answers.pop(f"proof_{which}", None)
-        self._typed.pop(f"proof_{which}", None)
-        if not right:
-            self.ask_again(f"proof_{which}")
-            self.tell(
-                f"that is not word {self._prove[which] + 1}; look at the paper, or go back to the words", bad=True
-            )
-        return right
+    _take_proof_0 = partialmethod(_take_proof, 0)
+    _take_proof_1 = partialmethod(_take_proof, 1)
 
     # -- a store -----------------------------------------------------------------------------------------------------
 

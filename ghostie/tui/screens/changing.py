@@ -1,20 +1,20 @@
-"""Changes to one memory or many, for every place that has some chosen: the list, and one opened."""
+"""Changes to one memory or many, and the ways on from them, for every place that has some chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any
 
 from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import Action
 from ghostie.tui.keeper import Failed
+from ghostie.tui.place import Place
 from ghostie.tui.rows import Row
-from ghostie.tui.screens.ways import Ways
 
 
-class Changing(Ways):
+class Changing(Place):
     """Mixed into a place that has memories chosen."""
 
     def chosen(self) -> list[str]:
@@ -25,16 +25,12 @@ class Changing(Ways):
         """Return what is known of them."""
         raise NotImplementedError
 
-    def done(self, said: str) -> None:
-        """Show what has become of them, and say it."""
-        raise NotImplementedError
-
     def can(self, action: Action) -> bool:
         """Tell whether *action* would change anything of what is chosen."""
         if action.name == "history":
             return len(self.chosen_rows()) == 1
         if action.name not in ("keep", "archive", "forget", "restore", "category", "tag", "edit", "editor"):
-            return True
+            return super().can(action)
         rows = self.chosen_rows()
         if action.name in ("edit", "editor"):
             return len(rows) == 1 and not rows[0]["deleted"] and not rows[0]["conflict"]
@@ -55,17 +51,10 @@ class Changing(Ways):
         if ids:
             self.ask(task, lambda rows: self.done(_said(did, rows)), failed=failed, ids=ids, **given)
 
-    def do_keep(self) -> None:
-        self._change("memories.set_status", "kept", status="active")
-
-    def do_archive(self) -> None:
-        self._change("memories.set_status", "archived", status="archived")
-
-    def do_forget(self) -> None:
-        self._change("memories.remove", "removed")
-
-    def do_restore(self) -> None:
-        self._change("memories.restore", "brought back")
+    do_keep = partialmethod(_change, "memories.set_status", "kept", status="active")
+    do_archive = partialmethod(_change, "memories.set_status", "archived", status="archived")
+    do_forget = partialmethod(_change, "memories.remove", "removed")
+    do_restore = partialmethod(_change, "memories.restore", "brought back")
 
     def _with_one(self, then: Callable[[Mapping[str, Any]], None]) -> None:
         """Get all of the one memory that is chosen, as it is now."""
@@ -94,15 +83,12 @@ class Changing(Ways):
             # what was written and cannot be saved is not lost: it stands in the form
             self.ask(
                 "memories.edit",
-                self._edited_there,
+                lambda _: self.done("saved · u takes it back"),
                 failed=lambda error: self._write(found, changes["content"], error),
                 id=memory_id,
                 changes=changes,
                 base=found["hash"],
             )
-
-    def _edited_there(self, _: Any) -> None:
-        self.done("saved · u takes it back")
 
     def do_category(self) -> None:
         rows = self.chosen_rows()
@@ -132,13 +118,40 @@ class Changing(Ways):
 
     def _line(self, what: str, value: str, then: Callable[[str, Failed], None], **more: Any) -> None:
         """Ask for a line. *then* gets it, and what to do where it cannot be saved: it is asked for again, as typed."""
-        from ghostie.tui.screens.line import LinePlace
+        from ghostie.tui.screens.prompts import LinePlace
 
         def typed(said: str | None) -> None:
             if said is not None:
                 then(said, lambda error: self._line(what, said, then, **{**more, "wrong": error}))
 
         self.open(LinePlace(what, value, **more), typed)
+
+    # -- ways --------------------------------------------------------------------------------------------------------
+
+    def do_inbox(self) -> None:
+        from ghostie.tui.screens.inbox import InboxPlace
+
+        self.open(InboxPlace())
+
+    def do_past(self) -> None:
+        from ghostie.tui.screens.past import PastPlace
+
+        self.open(PastPlace())
+
+    def do_conflicts(self) -> None:
+        """Show all conflicts; where one memory is looked at that is in conflict, that one."""
+        from ghostie.tui.screens.conflicts import ConflictPlace, ConflictsPlace
+
+        rows = self.chosen_rows()
+        one = rows[0]["id"] if self.NAME == "detail" and rows and rows[0]["conflict"] else None
+        self.open(ConflictPlace(one, [one]) if one is not None else ConflictsPlace())
+
+    def do_history(self) -> None:
+        from ghostie.tui.screens.history import HistoryPlace
+
+        rows = self.chosen_rows()
+        if rows:
+            self.open(HistoryPlace(rows[0]["id"]))
 
 
 def _said(did: str, rows: Sequence[Any]) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from textual.widget import Widget
+from collections.abc import Sequence
 
 from ghostie.tui import words
-from ghostie.tui.actions import PAGE, Action, shown_key
+from ghostie.tui.actions import Action, shown_key
 from ghostie.tui.facts import MARK_WORDS
-from ghostie.tui.pages import Page
+from ghostie.tui.panes import Reading
 from ghostie.tui.place import Place
 from ghostie.tui.sheets import Line, beside
 
 GROUPS = {"list": "in the list", "page": "in the text", "everywhere": "everywhere"}
 
 
-class HelpPlace(Place):
+class HelpPlace(Reading):
     NAME = "help"
 
     def __init__(self, of: Place) -> None:
@@ -29,17 +27,8 @@ class HelpPlace(Place):
     def heading(self) -> str:
         return f"Help · {self._title}"
 
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
     def can(self, action: Action) -> bool:
         return action.name not in ("help", "undo", "redo", "refresh", "lock", "palette")
-
-    def opened(self) -> None:
-        self.resized()
 
     def resized(self) -> None:
         width = self.size.width
@@ -47,7 +36,7 @@ class HelpPlace(Place):
         groups = self._groups(half if self.wide else width)
         own, others = groups[: self._own], groups[self._own :]
         lines = beside(_joined(own), _joined(others), half) if self.wide else _joined(groups)
-        self.query_one(Page).show(lines, "", top=False)
+        self.page.show(lines, "", top=False)
 
     def _groups(self, width: int) -> list[list[Line]]:
         """Return the lines of each group: its title, and what is in it."""

@@ -2,81 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.cells import cell_len
-from textual.widget import Widget
 
 from ghostie import text
-from ghostie.errors import GhostieError
 from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
-from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.actions import Action
 from ghostie.tui.diffs import Line
-from ghostie.tui.pages import Page
+from ghostie.tui.keeper import Failed
+from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
-from ghostie.tui.rows import Row, Rows
+from ghostie.tui.rows import Row
 from ghostie.tui.words import Piece
 
 ROOMY: Final = 66  # cells of a row from which on the date is told, not only the age
 
+Pair = tuple[Row | None, Row]  # two versions that are held against each other, the older first
 
-class HistoryPlace(Place):
+
+class HistoryPlace(Beside):
     NAME = "history"
+    BESIDE = "changes"
 
     def __init__(self, memory_id: str) -> None:
         super().__init__()
         self.memory_id = memory_id
         self._versions: list[Row] = []
         self._row: Row | None = None
-        self._pane = LIST
 
     def heading(self) -> str:
         if self._row is None:
             return "History"
         return f"History · {text.plural(len(self._versions), 'version')} · {self._row['text']}"
 
-    def body(self) -> Iterable[Widget]:
-        yield Rows(self._paint, empty="…", id="versions")
-        page = Page(id="changes")
-        page.display, page.edge = False, True
-        yield page
-
-    @property
-    def rows(self) -> Rows:
-        return self.query_one("#versions", Rows)
-
-    @property
-    def page(self) -> Page:
-        return self.query_one("#changes", Page)
-
-    def shared(self) -> tuple[str, ...]:
-        return (self._pane,)
-
-    def pane(self, where: str) -> Rows | Page | None:
-        return self.rows if where == LIST else self.page
-
-    def opened(self) -> None:
-        self.changed()
-
     def changed(self) -> None:
-        if not self.ghostie.locked:
-            self.ask("history.versions", self._got, latest="versions", id=self.memory_id)
+        self.ask("history.versions", self._got, latest="versions", id=self.memory_id)
 
     def _got(self, found: Mapping[str, Any]) -> None:
         self._row, self._versions = found["row"], found["versions"]
         self.rows.show([version["id"] for version in self._versions])
         self.rows.fill(self._versions)
         self.repaint()
-
-    def resized(self) -> None:
-        self.rows.set_lines(2 if self.narrow else 1)
-        self.page.display = self.wide
-        if not self.wide:
-            self._pane = LIST
-            self.rows.active = True
-        self._look()
 
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
         styled = self.ghostie.painted
@@ -100,7 +69,7 @@ class HistoryPlace(Place):
 
     # -- two held against each other ---------------------------------------------------------------------------------
 
-    def pair(self) -> tuple[Row | None, Row] | None:
+    def pair(self) -> Pair | None:
         """Return the versions that are held against each other, the older first: marked ones, else with the one before.
 
         None where that is no pair: nothing there, or more than two marked.
@@ -119,49 +88,24 @@ class HistoryPlace(Place):
     def _named(self, name: str | None) -> Row | None:
         return next((version for version in self._versions if version["id"] == name), None)
 
-    def on_rows_moved(self, message: Rows.Moved) -> None:
-        self._look()
-        self.repaint()
-
-    def on_rows_opened(self, message: Rows.Opened) -> None:
-        if not self.wide:
-            self.do_open()
-
-    def _look(self) -> None:
-        if not self.page.display or not self._versions:
-            return
+    def look_at(self, name: str) -> None:
         pair = self.pair()
         if pair is None:
-            self.page.show([[("mark one version, or two", self.ghostie.painted["dim"])]], "")
-            return
-        self.ask(
-            "history.diff",
-            lambda changes: self.page.flow(lambda width: difference(pair, changes, width, self.ghostie.painted)),
-            failed=self._not_seen,
-            latest="diff",
-            id=self.memory_id,
-            before=pair[0]["id"] if pair[0] is not None else None,
-            after=pair[1]["id"],
-        )
-
-    def _not_seen(self, error: GhostieError) -> None:
-        self.page.show([[("! ", self.ghostie.painted["bad"])]], f"{error}\n\n{error.way_out() or ''}")
+            self.page.flow(lambda width: [[("mark one version, or two", self.ghostie.painted["dim"])]])
+        else:
+            ask_difference(self, self.memory_id, pair, failed=self.not_seen)
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def can(self, action: Action) -> bool:
         here = self._named(self.rows.current)
-        if action.id in ("list.mark", "list.range", "list.mark_all"):
-            return False  # marking is another thing here
-        if action.name == "next_pane":
-            return self.wide
         if action.name == "open":
             return self.pair() is not None
         if action.name == "whole":
             return here is not None and not here["damaged"]
         if action.name == "restore":
             return can_restore(here, self._row)
-        return True
+        return super().can(action)
 
     def do_open(self) -> None:
         pair = self.pair()
@@ -178,13 +122,7 @@ class HistoryPlace(Place):
         if self.rows.current is not None:
             self.rows.marks ^= {self.rows.current}
             self.rows.set_lines(self.rows.lines)
-            self._look()
-
-    def do_next_pane(self) -> None:
-        self._pane = PAGE if self._pane == LIST else LIST
-        self.rows.active = self._pane == LIST
-        self.rows.set_lines(self.rows.lines)
-        self.tell("keys scroll the changes · Tab goes back to the list" if self._pane == PAGE else "")
+            self.look()
 
     def do_restore(self) -> None:
         here = self._named(self.rows.current)
@@ -193,57 +131,13 @@ class HistoryPlace(Place):
 
     def do_back(self) -> None:
         if self.rows.unmark():
-            self._look()
+            self.look()
         else:
             super().do_back()
 
 
-class DifferencePlace(Place):
-    """What changed between two versions."""
-
-    NAME = "difference"
-
-    def __init__(self, memory_id: str, pair: tuple[Row | None, Row], row: Row | None) -> None:
-        super().__init__()
-        self.memory_id = memory_id
-        self._pair = pair
-        self._row = row
-
-    def heading(self) -> str:
-        older, newer = self._pair
-        return f"Version {newer['number']}" + (f" against {older['number']}" if older is not None else ", the first")
-
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
-    def opened(self) -> None:
-        self.ask(
-            "history.diff",
-            lambda changes: self.query_one(Page).flow(
-                lambda width: difference(self._pair, changes, width, self.ghostie.painted)
-            ),
-            id=self.memory_id,
-            before=self._pair[0]["id"] if self._pair[0] is not None else None,
-            after=self._pair[1]["id"],
-        )
-
-    def can(self, action: Action) -> bool:
-        return action.name != "restore" or can_restore(self._pair[1], self._row)
-
-    def do_restore(self) -> None:
-        restore(self, self.memory_id, self._pair[1])
-
-    def do_whole(self) -> None:
-        self.open(VersionPlace(self.memory_id, self._pair[1], self._row))
-
-
-class VersionPlace(Place):
-    """All that one version says."""
-
-    NAME = "version"
+class _OneVersion(Reading):
+    """A place on one version of the memory that *row* is of."""
 
     def __init__(self, memory_id: str, version: Row, row: Row | None) -> None:
         super().__init__()
@@ -251,14 +145,40 @@ class VersionPlace(Place):
         self._version = version
         self._row = row
 
+    def can(self, action: Action) -> bool:
+        return action.name != "restore" or can_restore(self._version, self._row)
+
+    def do_restore(self) -> None:
+        restore(self, self.memory_id, self._version)
+
+
+class DifferencePlace(_OneVersion):
+    """What changed between two versions."""
+
+    NAME = "difference"
+
+    def __init__(self, memory_id: str, pair: Pair, row: Row | None) -> None:
+        super().__init__(memory_id, pair[1], row)
+        self._pair = pair
+
+    def heading(self) -> str:
+        older, newer = self._pair
+        return f"Version {newer['number']}" + (f" against {older['number']}" if older is not None else ", the first")
+
+    def opened(self) -> None:
+        ask_difference(self, self.memory_id, self._pair)
+
+    def do_whole(self) -> None:
+        self.open(VersionPlace(self.memory_id, self._version, self._row))
+
+
+class VersionPlace(_OneVersion):
+    """All that one version says."""
+
+    NAME = "version"
+
     def heading(self) -> str:
         return f"Version {self._version['number']} · {facts.past(self._version['at'], facts.now())} · as it was"
-
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
 
     def opened(self) -> None:
         self.ask("history.version", self._got, id=self.memory_id, version=self._version["id"])
@@ -267,13 +187,7 @@ class VersionPlace(Place):
         deleted = record["sync_metadata"]["deleted"]
         row = {"status": record["status"], "conflict": False, "deleted": deleted, "flag": None}
         found = {"row": row, "record": record, "versions": 1}
-        self.query_one(Page).flow(lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now()))
-
-    def can(self, action: Action) -> bool:
-        return action.name != "restore" or can_restore(self._version, self._row)
-
-    def do_restore(self) -> None:
-        restore(self, self.memory_id, self._version)
+        self.page.flow(lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now()))
 
 
 def what(row: Row) -> str:
@@ -301,16 +215,26 @@ def can_restore(version: Row | None, row: Row | None) -> bool:
 
 def restore(place: Place, memory_id: str, version: Row) -> None:
     """Make the memory say again what *version* said."""
+    said = f"it says again what version {version['number']} said · u takes it back"
+    place.ask("history.restore", lambda _: place.done(said), id=memory_id, version=version["id"])
 
-    def done(_: Any) -> None:
-        place.ghostie.changed()
-        place.tell(f"it says again what version {version['number']} said · u takes it back")
 
-    place.ask("history.restore", done, id=memory_id, version=version["id"])
+def ask_difference(place: Reading | Beside, memory_id: str, pair: Pair, failed: Failed | None = None) -> None:
+    """Show on the page of *place* what changed from one version to the other."""
+    older, newer = pair
+    place.ask(
+        "history.diff",
+        lambda changes: place.page.flow(lambda width: difference(pair, changes, width, place.ghostie.painted)),
+        failed=failed,
+        latest="diff",
+        id=memory_id,
+        before=older["id"] if older is not None else None,
+        after=newer["id"],
+    )
 
 
 def difference(
-    pair: tuple[Row | None, Row], changes: Sequence[Mapping[str, Any]], width: int, styled: Mapping[str, Any]
+    pair: Pair, changes: Sequence[Mapping[str, Any]], width: int, styled: Mapping[str, Any]
 ) -> Iterator[Line]:
     """Yield what changed from one version to the other, and whose they are."""
     now = facts.now()

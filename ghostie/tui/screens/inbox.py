@@ -13,10 +13,11 @@ from textual.widget import Widget
 from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.tui import diffs, facts, words
-from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.actions import Action
 from ghostie.tui.diffs import Line
 from ghostie.tui.pages import Page
-from ghostie.tui.place import Long, Place
+from ghostie.tui.panes import Reading
+from ghostie.tui.place import Long
 from ghostie.tui.rows import Ids, Row
 from ghostie.tui.screens.changing import Changing
 
@@ -26,7 +27,7 @@ DID: Final = ("kept", "archived", "forgotten", "merged")
 DECIDING: Final = ("keep", "archive", "forget", "merge", "merge_other", "edit", "editor", "category", "tag")
 
 
-class InboxPlace(Changing, Place):
+class InboxPlace(Changing, Reading):
     NAME = "inbox"
     TITLE_WORDS = "Inbox"
 
@@ -44,29 +45,22 @@ class InboxPlace(Changing, Place):
         self._alike: dict[str, list[list[Any]]] = {}
         self._looking: Long | None = None
         self._like = 0
-        self._pane_at = "memory"
+        self._on_like = False  # whether keys scroll what is like it
         self._conflicts = 0
 
     def body(self) -> Iterator[Widget]:
         with Container(id="triage"):
-            yield Page(id="memory")
+            yield Page()
             like = Page(id="like")
             like.display = False
             yield like
 
     @property
-    def page(self) -> Page:
-        return self.query_one("#memory", Page)
-
-    @property
     def beside(self) -> Page:
         return self.query_one("#like", Page)
 
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
     def pane(self, where: str) -> Page | None:
-        return self.beside if self._pane_at == "like" and self.beside.display else self.page
+        return self.beside if self._on_like and self.beside.display else self.page
 
     def heading(self) -> str:
         if not self._listed or not self._queue:
@@ -86,17 +80,12 @@ class InboxPlace(Changing, Place):
     def _found(self) -> Mapping[str, Any] | None:
         return self._texts.get(self.current) if self.current is not None else None
 
-    def opened(self) -> None:
-        self.changed()
-
     def on_unmount(self) -> None:
-        super().on_unmount()
         if self._looking is not None:
             self._looking.cancel()
 
     def changed(self) -> None:
-        if not self.ghostie.locked:
-            self.ask("memories.waiting", self._got, latest="waiting")
+        self.ask("memories.waiting", self._got, latest="waiting")
 
     def _got(self, found: Mapping[str, Any]) -> None:
         ids = list(Ids(found["ids"]))
@@ -123,7 +112,7 @@ class InboxPlace(Changing, Place):
         while self._at < len(self._queue) and self._queue[self._at] in self._done:
             self._at += 1
         self._like = 0
-        self._pane_at = "memory"
+        self._on_like = False
 
     def _go_to(self, memory_id: str) -> None:
         if memory_id not in self._queue:
@@ -270,8 +259,8 @@ class InboxPlace(Changing, Place):
         """Show what it is like beside it, below it where that is narrow, and where it is low in its place."""
         found, here = self._like_found, self._found
         if found is None:
-            self._pane_at = "memory"
-        self.beside.display = found is not None and (not self.low or self.wide or self._pane_at == "like")
+            self._on_like = False
+        self.beside.display = found is not None and (not self.low or self.wide or self._on_like)
         self.page.display = not (self.beside.display and self.low and not self.wide)
         if found is None or here is None:
             return
@@ -299,9 +288,9 @@ class InboxPlace(Changing, Place):
             self._show(top=False)
 
     def do_other_side(self) -> None:
-        self._pane_at = "memory" if self._pane_at == "like" else "like"
+        self._on_like = not self._on_like
         self._show(top=False)
-        self.tell("keys scroll what is like it · Tab goes back" if self._pane_at == "like" else "")
+        self.tell("keys scroll what is like it · Tab goes back" if self._on_like else "")
 
     # -- what is done with it ----------------------------------------------------------------------------------------
 
@@ -366,7 +355,7 @@ class InboxPlace(Changing, Place):
             self._merge_into(found["row"]["id"])
 
     def do_merge_other(self) -> None:
-        from ghostie.tui.screens.pick import PickPlace
+        from ghostie.tui.screens.finding import PickPlace
 
         name = self.current
 
@@ -410,13 +399,10 @@ class InboxPlace(Changing, Place):
         self._show()
         self._look_for_likes()
 
-    def do_undo(self) -> None:
-        self.ask("memories.undo", lambda answer: self._undone(answer, f"took back: {answer['what']}"))
-
     def do_redo(self) -> None:
-        self.ask("memories.undo", lambda answer: self._undone(answer, "did again: the change"), redo=True)
+        self.ask("memories.undo", lambda answer: self.undone(answer, "did again: the change"), redo=True)
 
-    def _undone(self, answer: Mapping[str, Any], how: str) -> None:
+    def undone(self, answer: Mapping[str, Any], how: str) -> None:
         """Go back to the memory that something was taken back of."""
         back = [row["id"] for row in answer["rows"] if row["status"] == "inbox" and not row["deleted"]]
         again = {row["id"]: _became(row) for row in answer["rows"] if row["id"] not in back}

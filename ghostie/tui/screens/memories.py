@@ -1,4 +1,4 @@
-"""Memories: the list, what one says beside it where there is room, search as one types, and changes to one or many."""
+"""Memories: the list, what one says beside it where there is room, search as one types; and one, over the list."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping
 from functools import partialmethod
 from typing import Any, Final
 
-from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
 from ghostie.errors import GhostieError
 from ghostie.tui import facts, words
-from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.actions import MARKING, Action
 from ghostie.tui.fields import Line
 from ghostie.tui.keeper import Failed
-from ghostie.tui.pages import Page
+from ghostie.tui.pages import Flow
+from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
-from ghostie.tui.rows import Ids, Row, Rows
+from ghostie.tui.rows import Ids, Row, Rows, where
 from ghostie.tui.screens.changing import Changing
 from ghostie.tui.words import Piece
 
@@ -32,9 +32,12 @@ EMPTY: Final = (
 EXAMPLE: Final = "words · cat: tag: device: since:7d is:conflict"
 
 
-class MemoriesPlace(Changing, Place):
+class MemoriesPlace(Changing, Beside):
     NAME = "memories"
     TITLE_WORDS = "Memories"
+    MARKS = True
+    WAITING = "opening …"
+    BESIDE = "preview"
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,31 +45,17 @@ class MemoriesPlace(Changing, Place):
         self._snippets: Mapping[str, list[list[Any]]] = {}
         self._more = False
         self._listed = False
-        self._pane = LIST
-        self._found: Mapping[str, Any] | None = None
+        self._seen: str | None = None  # the id of the memory that the preview shows
         self._typed: Timer | None = None
         self._finding = False
         self._saved: Mapping[str, str] = {}
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def body(self) -> Iterable[Widget]:
-        with Vertical(id="list"):
-            field = Line(label=EXAMPLE, id="search")
-            field.display = False
-            yield field
-            yield Rows(self._paint, empty="opening …", id="rows")
-        preview = Page(id="preview")
-        preview.display, preview.edge = False, True
-        yield preview
-
-    @property
-    def rows(self) -> Rows:
-        return self.query_one("#rows", Rows)
-
-    @property
-    def preview(self) -> Page:
-        return self.query_one("#preview", Page)
+    def above(self) -> Iterable[Widget]:
+        field = Line(label=EXAMPLE, id="search")
+        field.display = False
+        yield field
 
     def heading(self) -> str:
         if not self._listed:
@@ -86,36 +75,18 @@ class MemoriesPlace(Changing, Place):
             return False
         return self._finding or (action is not None and action.where == self.NAME and self.rows.awaited)
 
-    def shared(self) -> tuple[str, ...]:
-        return (self._pane,)
-
-    def pane(self, where: str) -> Rows | Page | None:
-        return self.rows if where == LIST else self.preview
-
     def opened(self) -> None:
         self.load()
         self.ask("memories.filters", self._remembered)
         if wrong := self.ghostie.settings.wrong:
             self.tell(f"{wrong[0]}" + (f" · and {len(wrong) - 1} more: ? tells" if len(wrong) > 1 else ""), bad=True)
 
-    def resized(self) -> None:
-        lines = 2 if self.narrow else 1
-        if lines != self.rows.lines:
-            self.rows.set_lines(lines)
-        if self.preview.display != self.wide:
-            self.preview.display = self.wide
-            if not self.wide:
-                self._pane = LIST
-                self.rows.active = True
-            self._look()
-
     def resumed(self) -> None:
         if self._listed:
             self.ghostie.cursor = self.rows.current
 
     def changed(self) -> None:
-        if self.alive and not self.ghostie.locked:
-            self.load()
+        self.load()
 
     def load(self, *, top: bool = False) -> None:
         """Ask which memories there are."""
@@ -142,10 +113,12 @@ class MemoriesPlace(Changing, Place):
             rows.go(at)
         self.ghostie.stand(found["standing"])
         if not top:  # else only what is asked for is another
-            self.ask("sync.unsynced", self._unsynced, failed=_quiet, latest="unsynced")
-
-    def _unsynced(self, count: int | None) -> None:
-        self.ghostie.stand({"unsynced": count})
+            self.ask(
+                "sync.unsynced",
+                lambda count: self.ghostie.stand({"unsynced": count}),
+                failed=lambda error: None,  # it is left out of the header then: the sync screen says why
+                latest="unsynced",
+            )
 
     def _refused(self, error: GhostieError) -> None:
         self._finding = False
@@ -160,37 +133,21 @@ class MemoriesPlace(Changing, Place):
     def on_rows_moved(self, message: Rows.Moved) -> None:
         if not self.alive:
             return
-        if message.name is not None:
-            self.ghostie.cursor = message.name
-        self._look()
+        if self.rows.current is not None:
+            self.ghostie.cursor = self.rows.current
+        self.look()
         self.repaint_soon()
 
-    def on_rows_opened(self, message: Rows.Opened) -> None:
-        if not self.wide:
-            self.do_open()
-
-    def _look(self) -> None:
-        """Show what the memory under the cursor says, where there is room beside the list."""
-        if not self.preview.display:
-            return
-        name = self.rows.current
-        if name is None:
-            self._found = None
-            self.preview.forget()
-            return
-        self.ask("memories.memory", self._looked, failed=self._not_looked, latest="preview", id=name)
+    def look_at(self, name: str) -> None:
+        self.ask("memories.memory", self._looked, failed=self.not_seen, latest="preview", id=name)
 
     def _looked(self, found: Mapping[str, Any]) -> None:
-        same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
-        self._found = found
-        self.preview.flow(
-            lambda width: facts.page(found, width, styled=self.ghostie.painted, now=facts.now(), low=self.low),
-            top=not same,
-        )
+        before, self._seen = self._seen, found["row"]["id"]
+        self.page.flow(_flow(self, found), top=self._seen != before)
 
-    def _not_looked(self, error: GhostieError) -> None:
-        self._found = None
-        self.preview.show([[(words.line(str(error), self.preview.size.width - 2), self.ghostie.painted["bad"])]], "")
+    def not_seen(self, error: GhostieError) -> None:
+        self._seen = None
+        self.page.show([[(words.line(str(error), self.page.size.width - 2), self.ghostie.painted["bad"])]], "")
 
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
         return facts.row_lines(
@@ -203,10 +160,6 @@ class MemoriesPlace(Changing, Place):
         )
 
     # -- which are shown ---------------------------------------------------------------------------------------------
-
-    @property
-    def field(self) -> Input:
-        return self.query_one("#search", Input)
 
     def do_search(self) -> None:
         self.field.display = True
@@ -270,26 +223,20 @@ class MemoriesPlace(Changing, Place):
         self.tell(said)
 
     def can(self, action: Action) -> bool:
-        if action.name == "next_pane":
-            return self.wide
         if action.name.startswith("saved_"):
             return action.name[-1] in self._saved
-        if action.name == "save":
+        if action.name in ("save", "clear"):
             return bool(self.query_words)
-        if action.name == "clear":
-            return bool(self.query_words)
-        if action.name in ("open", "mark", "range", "mark_all"):
+        if action.name in ("open", *MARKING):
             return self.rows.current is not None
         return super().can(action)
 
     def do_open(self) -> None:
-        from ghostie.tui.screens.detail import DetailPlace
-
         if self.rows.current is not None:
             self.open(DetailPlace(self.rows, self.rows.current))
 
     def do_filter(self) -> None:
-        from ghostie.tui.screens.filtering import FilterPlace
+        from ghostie.tui.screens.finding import FilterPlace
 
         def chosen(query: str | None) -> None:
             if query is not None:
@@ -321,16 +268,63 @@ class MemoriesPlace(Changing, Place):
     def do_new(self) -> None:
         self._write(None)
 
-    def do_next_pane(self) -> None:
-        self._pane = PAGE if self._pane == LIST else LIST
-        self.rows.active = self._pane == LIST
-        self.rows.set_lines(self.rows.lines)
-        self.tell("keys scroll the preview · Tab goes back to the list" if self._pane == PAGE else "")
+
+class DetailPlace(Changing, Reading):
+    """One memory, over the list."""
+
+    NAME = "detail"
+
+    def __init__(self, rows: Rows, name: str) -> None:
+        super().__init__()
+        self._list = rows
+        self.memory_id = name
+        self._found: Mapping[str, Any] | None = None
+
+    def heading(self) -> str:
+        at = where(self._list.names, self.memory_id)
+        return f"Memory {at + 1:,} of {len(self._list.names):,}" if at >= 0 else "Memory"
+
+    def changed(self) -> None:
+        self.ask("memories.memory", self._got, latest="memory", id=self.memory_id)
+
+    def _got(self, found: Mapping[str, Any]) -> None:
+        same = self._found is not None and self._found["row"]["id"] == found["row"]["id"]
+        self._found = found
+        self._show(top=not same)
+        self.repaint()
+
+    def _show(self, *, top: bool) -> None:
+        if self._found is not None:
+            self.page.flow(_flow(self, self._found), top=top)
+
+    def resized(self) -> None:
+        self._show(top=False)
+
+    def chosen(self) -> list[str]:
+        return [self.memory_id]
+
+    def chosen_rows(self) -> list[Row]:
+        return [self._found["row"]] if self._found is not None else []
+
+    def can(self, action: Action) -> bool:
+        if action.name in ("next", "previous"):
+            return len(self._list.names) > 1
+        return super().can(action)
+
+    def _step(self, by: int) -> None:
+        self._list.go(self._list.cursor + by)
+        if (name := self._list.current) is not None:
+            self.memory_id = name
+            self.changed()
+
+    do_next = partialmethod(_step, 1)
+    do_previous = partialmethod(_step, -1)
+
+
+def _flow(place: Place, found: Mapping[str, Any]) -> Flow:
+    """Return what makes the lines of a memory's page at *place*."""
+    return lambda width: facts.page(found, width, styled=place.ghostie.painted, now=facts.now(), low=place.low)
 
 
 for _digit in "123456789":
     setattr(MemoriesPlace, f"do_saved_{_digit}", partialmethod(MemoriesPlace._show_saved, _digit))
-
-
-def _quiet(_: GhostieError) -> None:
-    """A count in the header that cannot be had is left out: the sync screen says why."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rich.cells import cell_len
-from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -14,12 +13,13 @@ from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
-from ghostie.tui.actions import LIST, PAGE, Action
+from ghostie.tui.actions import Action
 from ghostie.tui.bars import Painted
 from ghostie.tui.diffs import Line
-from ghostie.tui.pages import Page
+from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
+from ghostie.tui.screens.prompts import LinePlace
 from ghostie.tui.words import Piece
 
 DAY: Final = 86_400_000
@@ -45,16 +45,15 @@ class Banner(Painted):
         return words.strip([(" ", None), (said, styled["warn"])], self.size.width, styled["faint"])
 
 
-class PastPlace(Place):
+class PastPlace(Beside):
     NAME = "past"
+    BESIDE = "text"
 
     def __init__(self) -> None:
         super().__init__()
         self.at: int | None = None  # None: now
         self.query_words = ""
         self._counts: Mapping[str, Any] | None = None
-        self._found: Mapping[str, Any] | None = None
-        self._pane = LIST
         self._seek: list[str] = []
 
     @property
@@ -71,51 +70,27 @@ class PastPlace(Place):
         shown = f" · {self.query_words}" if self.query_words else ""
         return f"The vault {when} · {text.plural(len(self.rows.names), 'memory')}{shown}"
 
-    def body(self) -> Iterable[Widget]:
-        with Vertical():
-            yield Banner()
-            yield Rows(self._paint, empty="…", id="rows")
-        page = Page(id="preview")
-        page.display, page.edge = False, True
-        yield page
-
-    @property
-    def rows(self) -> Rows:
-        return self.query_one("#rows", Rows)
-
-    @property
-    def page(self) -> Page:
-        return self.query_one("#preview", Page)
-
-    def shared(self) -> tuple[str, ...]:
-        return (self._pane,)
-
-    def pane(self, where: str) -> Rows | Page | None:
-        return self.rows if where == LIST else self.page
+    def above(self) -> Iterable[Widget]:
+        yield Banner()
 
     def resized(self) -> None:
-        self.rows.set_lines(2 if self.narrow else 1)
-        self.page.display = self.wide
-        if not self.wide:
-            self._pane = LIST
-            self.rows.active = True
+        super().resized()
         self._banner()
-        self._look()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def opened(self) -> None:
-        self.changed()
-
     def changed(self) -> None:
-        if not self.ghostie.locked:
-            self.load()
+        self.load()
 
     def load(self, *, top: bool = False) -> None:
-        def got(found: Mapping[str, Any]) -> None:
-            self._got(found, top)
-
-        self.ask("history.listing", got, failed=self._refused, latest="past", at=self.at, query=self.query_words)
+        self.ask(
+            "history.listing",
+            lambda found: self._got(found, top),
+            failed=self._refused,
+            latest="past",
+            at=self.at,
+            query=self.query_words,
+        )
 
     def _got(self, found: Mapping[str, Any], top: bool) -> None:
         self._counts = found
@@ -160,37 +135,18 @@ class PastPlace(Place):
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
         self.fetch("history.rows", message, at=self.moment)
 
-    def on_rows_moved(self, message: Rows.Moved) -> None:
-        self._look()
-        self.repaint()
-
-    def on_rows_opened(self, message: Rows.Opened) -> None:
-        if not self.wide:
-            self.do_open()
-
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
         styled = self.ghostie.painted
         painted = facts.row_lines(row, width, lines, styled=styled, now=self.moment)
         painted[0][0] = (f"{SINCE[row['since']]} ", styled["warn"])
         return painted
 
-    def _look(self) -> None:
-        name = self.rows.current
-        if not self.page.display or self._counts is None:
-            return
-        if name is None:
-            self._found = None
-            self.page.forget()
-            return
-        self.ask("history.memory", self._looked, failed=self._not_looked, latest="preview", id=name, at=self.moment)
+    def look_at(self, name: str) -> None:
+        self.ask("history.memory", self._looked, failed=self.not_seen, latest="preview", id=name, at=self.moment)
 
     def _looked(self, found: Mapping[str, Any]) -> None:
-        self._found = found
         moment = self.moment
         self.page.flow(lambda width: as_it_was(found, width, self.ghostie.painted, moment))
-
-    def _not_looked(self, error: GhostieError) -> None:
-        self.page.show([[("! ", self.ghostie.painted["bad"])]], f"{error}\n\n{error.way_out() or ''}")
 
     # -- through time ------------------------------------------------------------------------------------------------
 
@@ -199,8 +155,6 @@ class PastPlace(Place):
         self.load()
 
     def do_moment(self) -> None:
-        from ghostie.tui.screens.line import LinePlace
-
         def typed(said: str | None) -> None:
             if said is not None and said.strip():
                 self.ask("history.moment", self.go, said=said)
@@ -240,25 +194,20 @@ class PastPlace(Place):
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def can(self, action: Action) -> bool:
-        row = self.rows.row(self.rows.current)
+        row = self.rows.here
         if action.name in ("now", "day_on", "change_on"):
             return self.at is not None
-        if action.name == "next_pane":
-            return self.wide
         if action.name == "open":
             return row is not None
         if action.name == "restore":
             return can_restore(row)
-        # the past is only looked at: taking something back happens in the present
-        return action.name not in ("mark", "range", "mark_all")
+        return super().can(action)
 
     def waits(self, action: Action | None) -> bool:
         """What is brought back is what is seen once the moment that was asked for is there."""
         return action is not None and action.name in ("open", "restore") and (self.asking or self.rows.awaited)
 
     def do_filter(self) -> None:
-        from ghostie.tui.screens.line import LinePlace
-
         def typed(said: str | None) -> None:
             if said is not None:
                 self.query_words = said.strip()
@@ -269,20 +218,14 @@ class PastPlace(Place):
         self.open(place, typed)
 
     def do_open(self) -> None:
-        row = self.rows.row(self.rows.current)
+        row = self.rows.here
         if row is not None:
             self.open(ThenPlace(row["id"], self.moment))
 
     def do_restore(self) -> None:
-        row = self.rows.row(self.rows.current)
+        row = self.rows.here
         if row is not None:
             bring_back(self, row, self.moment)
-
-    def do_next_pane(self) -> None:
-        self._pane = PAGE if self._pane == LIST else LIST
-        self.rows.active = self._pane == LIST
-        self.rows.set_lines(self.rows.lines)
-        self.tell("keys scroll the text · Tab goes back to the list" if self._pane == PAGE else "")
 
     def do_back(self) -> None:
         if self.query_words:
@@ -292,7 +235,7 @@ class PastPlace(Place):
             super().do_back()
 
 
-class ThenPlace(Place):
+class ThenPlace(Reading):
     """One memory as it was at a moment, and what has become of it."""
 
     NAME = "then"
@@ -306,23 +249,13 @@ class ThenPlace(Place):
     def heading(self) -> str:
         return f"As of {local(self.at)}"
 
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
-    def opened(self) -> None:
-        self.changed()
-
     def changed(self) -> None:
-        if not self.ghostie.locked:
-            self.ask("history.memory", self._got, latest="memory", id=self.memory_id, at=self.at)
+        self.ask("history.memory", self._got, latest="memory", id=self.memory_id, at=self.at)
 
     def _got(self, found: Mapping[str, Any]) -> None:
         top = self._found is None
         self._found = found
-        self.query_one(Page).flow(lambda width: as_it_was(found, width, self.ghostie.painted, self.at), top=top)
+        self.page.flow(lambda width: as_it_was(found, width, self.ghostie.painted, self.at), top=top)
         self.repaint()
 
     def can(self, action: Action) -> bool:
@@ -344,11 +277,8 @@ def can_restore(row: Row | None) -> bool:
 
 
 def bring_back(place: Place, row: Row, at: int) -> None:
-    def done(_: Any) -> None:
-        place.ghostie.changed()
-        place.tell(f"now it says again what it said on {local(at)} · u takes it back")
-
-    place.ask("history.restore", done, id=row["id"], at=at)
+    said = f"now it says again what it said on {local(at)} · u takes it back"
+    place.ask("history.restore", lambda _: place.done(said), id=row["id"], at=at)
 
 
 def as_it_was(found: Mapping[str, Any], width: int, styled: Mapping[str, Any], at: int) -> Iterator[Line]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
-
-from textual.widget import Widget
 
 from ghostie import text
 from ghostie.memory import local
-from ghostie.tui.actions import PAGE
-from ghostie.tui.pages import Page
-from ghostie.tui.place import Place
+from ghostie.tui.panes import Reading
 from ghostie.tui.sheets import Sheet, beside
 
 SIDE: Final = 58  # columns of each half, where there is room for two
@@ -24,7 +20,7 @@ AGES: Final = {
 }
 
 
-class StatsPlace(Place):
+class StatsPlace(Reading):
     NAME = "stats"
     TITLE_WORDS = "Numbers"
 
@@ -32,26 +28,15 @@ class StatsPlace(Place):
         super().__init__()
         self._found: Mapping[str, Any] | None = None
 
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
-    def opened(self) -> None:
-        self.ask("memories.numbers", self._got, latest="numbers")
-
     def changed(self) -> None:
-        if not self.ghostie.locked:
-            self.opened()
+        self.ask("memories.numbers", self._got, latest="numbers")
 
     def _got(self, found: Mapping[str, Any]) -> None:
         self._found = found
         self.resized()
 
     def resized(self) -> None:
-        page = self.query_one(Page)
-        found, width = self._found, page.size.width
+        page, found = self.page, self._found
         if found is None:
             page.show([[("counting …", self.ghostie.painted["dim"])]], "")
         elif self.wide:
@@ -60,7 +45,7 @@ class StatsPlace(Place):
             self._shares(right, found)
             page.show(beside(left.lines, right.lines, SIDE), "", top=False)
         else:
-            sheet = Sheet(width, self.ghostie.painted)
+            sheet = Sheet(page.size.width, self.ghostie.painted)
             self._counts(sheet, found)
             self._shares(sheet, found)
             page.show(sheet.lines, "", top=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,12 @@ from ghostie.tui.screens.stores import (
     question_of,
 )
 
+PASSPHRASE: Final = Question(
+    "passphrase",
+    "The vault's passphrase",
+    "If there is a vault on that store already, it is the one of that vault.",
+    "secret",
+)
 OWN: Final = Question(
     "own",
     "The passphrase of the vault that is here",
@@ -68,7 +75,7 @@ class StoringPlace(AskingPlace):
 
     def store_question(self) -> Question:
         default = self._before["backend"] if self._before else ""
-        return Question(STORE.name, STORE.asked, STORE.says, STORE.kind, default=default, choices=self.kinds())
+        return replace(STORE, default=default, choices=self.kinds())
 
     def question_of(self, name: str) -> Question | None:
         """Return the question *name* as it is asked now, or None where there is no such."""
@@ -84,18 +91,10 @@ class StoringPlace(AskingPlace):
             return next((self._hidden(each) for each in found), None)
         if name == "more":
             return self._more(store)
-        return self._passphrase() if name == "passphrase" else question_of(store, name)
-
-    def _passphrase(self) -> Question:
-        return Question(
-            "passphrase",
-            "The vault's passphrase",
-            "If there is a vault on that store already, it is the one of that vault.",
-            "secret",
-        )
+        return PASSPHRASE if name == "passphrase" else question_of(store, name)
 
     def _client(self) -> Question:
-        return Question(CLIENT.name, CLIENT.asked, CLIENT.says, default=os.environ.get(CLIENT_ID, ""))
+        return replace(CLIENT, default=os.environ.get(CLIENT_ID, ""))
 
     def _hidden(self, secret: Mapping[str, Any]) -> Question:
         kept = self._kept(secret["name"])
@@ -141,7 +140,7 @@ class StoringPlace(AskingPlace):
                     if self.answers.get(TOKEN.name) == "code":
                         yield self._client()
                 yield self._hidden(secret)
-        yield self._passphrase()
+        yield PASSPHRASE
 
     def _in_the_clear(self) -> list[str]:
         """Return the addresses that were given and lead over a network without encryption."""
@@ -247,9 +246,7 @@ class StoringPlace(AskingPlace):
         self.answers.pop(f"{SECRET}token", None)
         self.store_next()
 
-    def _take_client_id(self, _: str) -> None:
-        self.answers.pop(f"{SECRET}token", None)
-        self.store_next()
+    _take_client_id = _take_token_by
 
     def _take_passphrase(self, _: str) -> None:
         self.store_next()

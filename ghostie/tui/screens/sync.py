@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, Final
-
-from textual.widget import Widget
 
 from ghostie import text
 from ghostie.errors import BadMemory, Brake, GhostieError, Unreachable
 from ghostie.memory import local, millis
-from ghostie.tui.actions import PAGE, Action
+from ghostie.tui.actions import Action
 from ghostie.tui.explain import ALARMS, NOTICES, explained
 from ghostie.tui.keeper import Cancelled
-from ghostie.tui.pages import Page
-from ghostie.tui.screens.question import QuestionPlace
+from ghostie.tui.panes import Telling
+from ghostie.tui.screens.prompts import QuestionPlace, confirm
 from ghostie.tui.sheets import Sheet
 from ghostie.tui.working import Working
 
@@ -32,9 +31,10 @@ WITH: Final = {
 ELSE: Final = "What the alarms are not about goes on as ever. A repair says what it would do before it does it."
 
 
-class SyncPlace(Working):
+class SyncPlace(Working, Telling):
     NAME = "sync"
     TITLE_WORDS = "Sync"
+    WIDEST = 100
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,16 +46,9 @@ class SyncPlace(Working):
         self._tying = False  # whether the questions on a store were opened from here
         self._away = False  # whether the problem is a store that does not answer: nothing there is to be repaired
 
-    def body(self) -> Iterable[Widget]:
-        yield Page()
-
-    def shared(self) -> tuple[str, ...]:
-        return (PAGE,)
-
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        self.show()
         self.ask("sync.standing", self._first_look)
 
     def _first_look(self, found: Mapping[str, Any]) -> None:
@@ -81,10 +74,10 @@ class SyncPlace(Working):
         self.show()
 
     def changed(self) -> None:
-        if self._tying and not self.ghostie.locked:
+        if self._tying:
             self._tying, self._problem, self._outcome = False, None, []
             self.ask("sync.standing", self._first_look)
-        elif self.under_way is None and not self.ghostie.locked:
+        elif self.under_way is None:
             self.ask("sync.standing", self._again, latest="standing")
 
     def _again(self, found: Mapping[str, Any]) -> None:
@@ -98,14 +91,12 @@ class SyncPlace(Working):
             kept = ("looked", "behind", "objects", "size", "incoming", "notices")
             self._stands({**found, **{name: before[name] for name in kept if name in before}})
 
-    def resized(self) -> None:
-        self.show()
-
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        page = self.query_one(Page)
-        sheet = Sheet(min(page.size.width, 100), self.ghostie.painted)
+        self.resized()
+
+    def put_down(self, sheet: Sheet) -> None:
         self.progress(sheet)
         if self._outcome:
             sheet.gap()
@@ -126,7 +117,6 @@ class SyncPlace(Working):
             self._facts(sheet, found)
             self._moves(sheet, found)
             self._last(sheet, found)
-        page.show(sheet.lines, "", top=False)
 
     def _nowhere(self, sheet: Sheet) -> None:
         sheet.say("This vault is on this device only.", "strong")
@@ -136,9 +126,8 @@ class SyncPlace(Working):
             " that the store sees nothing but noise."
         )
         sheet.gap()
-        keymap = self.ghostie.settings.keymap
-        for name, said in (("setup", "choose a store"), ("join", "join by a code that another device shows")):
-            sheet.say(f"{keymap.shown(keymap.get(f'sync.{name}'))}  {said}")
+        sheet.say(f"{self._key('setup')}  choose a store")
+        sheet.say(f"{self._key('join')}  join by a code that another device shows")
 
     def _alarms(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
         if not found["alarms"]:
@@ -221,8 +210,7 @@ class SyncPlace(Working):
                 sheet.say(_short_run(text.one_line(line)), "dim")
 
     def _key(self, name: str) -> str:
-        keymap = self.ghostie.settings.keymap
-        return keymap.shown(keymap.get(f"sync.{name}"))
+        return self.key_of(f"sync.{name}")
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
@@ -259,15 +247,6 @@ class SyncPlace(Working):
             self._problem = self._in_words(error)
             self._away = isinstance(error, Unreachable)
 
-    def do_run(self) -> None:
-        self._move("syncing", pull=True, push=True)
-
-    def do_pull(self) -> None:
-        self._move("taking in", pull=True, push=False)
-
-    def do_push(self) -> None:
-        self._move("sending", pull=False, push=True)
-
     def _move(self, said: str, *, pull: bool, push: bool, yes: bool = False) -> None:
         self._outcome, self._problem = [], None
 
@@ -279,6 +258,10 @@ class SyncPlace(Working):
 
         self.start(said, "sync.move", self._moved, failed=failed, pull=pull, push=push, yes=yes)
 
+    do_run = partialmethod(_move, "syncing", pull=True, push=True)
+    do_pull = partialmethod(_move, "taking in", pull=True, push=False)
+    do_push = partialmethod(_move, "sending", pull=False, push=True)
+
     def _ask_brake(self, error: GhostieError, go_on: Callable[[], None]) -> None:
         count, total = error.facts.get("count", 0), error.facts.get("total", 0)
         question = QuestionPlace(
@@ -289,11 +272,7 @@ class SyncPlace(Working):
         self.open(question, lambda said: go_on() if said else self.tell("nothing was changed"))
 
     def _not_moved(self, error: GhostieError) -> None:
-        if isinstance(error, Cancelled):
-            self.failed(error)
-        else:
-            self._problem = self._in_words(error)
-            self._away = isinstance(error, Unreachable)
+        self._not_looked(error)
         self._stale()
 
     def _in_words(self, error: GhostieError) -> tuple[str, str]:
@@ -323,10 +302,8 @@ class SyncPlace(Working):
         if not done:
             self._outcome = [("there is nothing to repair", None)]
             return
-        question = QuestionPlace(
-            "Repair the store?", "It would:\n" + "\n".join(f"· {text.one_line(each)}" for each in done)
-        )
-        self.open(question, lambda said: self._repair() if said else None)
+        would = "\n".join(f"· {text.one_line(each)}" for each in done)
+        confirm(self, "Repair the store?", f"It would:\n{would}", self._repair)
 
     def _repair(self) -> None:
         self.start("repairing", "sync.repair", self._repaired, dry_run=False)
@@ -354,17 +331,21 @@ class SyncPlace(Working):
     def do_automatic(self) -> None:
         found = self._automatic or {}
         if found.get("kind"):
-            question = QuestionPlace(
-                "Let this device no longer sync by itself?", "S and enter still sync when you say so.", bad=False
-            )
-            self.open(question, lambda said: self._schedule(0) if said else None)
-        else:
-            question = QuestionPlace(
-                "Let this device sync by itself, once an hour?",
-                "This system's scheduler starts it. `ghostie sync auto` takes other times, and a word on batteries.",
+            confirm(
+                self,
+                "Let this device no longer sync by itself?",
+                "S and enter still sync when you say so.",
+                lambda: self._schedule(0),
                 bad=False,
             )
-            self.open(question, lambda said: self._schedule(EVERY) if said else None)
+        else:
+            confirm(
+                self,
+                "Let this device sync by itself, once an hour?",
+                "This system's scheduler starts it. `ghostie sync auto` takes other times, and a word on batteries.",
+                lambda: self._schedule(EVERY),
+                bad=False,
+            )
 
     def _schedule(self, every: int, *, anyway: bool = False) -> None:
         if every:
@@ -383,13 +364,14 @@ class SyncPlace(Working):
         if made is not None:
             self._scheduled(made)
             return
-        question = QuestionPlace(
+        confirm(
+            self,
             "Nothing here opens the vault when nobody is there to type the passphrase. Sync by itself all the same?",
             "It then syncs only while `ghostie unlock` holds the key. `ghostie sync auto --passphrase-file FILE` takes"
             " the passphrase from a file, and the desktop keyring serves, too.",
+            lambda: self._schedule(EVERY, anyway=True),
             bad=False,
         )
-        self.open(question, lambda said: self._schedule(EVERY, anyway=True) if said else None)
 
     def do_devices(self) -> None:
         from ghostie.tui.screens.devices import DevicesPlace
@@ -397,21 +379,18 @@ class SyncPlace(Working):
         self.open(DevicesPlace())
 
     def do_invite(self) -> None:
-        from ghostie.tui.screens.invite import InvitePlace
+        from ghostie.tui.screens.devices import InvitePlace
 
         self.open(InvitePlace())
-
-    def do_setup(self) -> None:
-        self._begin("store")
-
-    def do_join(self) -> None:
-        self._begin("code")
 
     def _begin(self, how: str) -> None:
         from ghostie.tui.screens.beginning import BeginningPlace
 
         self._tying = True
         self.open(BeginningPlace(how=how))
+
+    do_setup = partialmethod(_begin, "store")
+    do_join = partialmethod(_begin, "code")
 
 
 def _short_run(line: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from textual.containers import Vertical
 from textual.widget import Widget
-from textual.widgets import Input
 
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import Action
@@ -26,7 +25,6 @@ class UnlockPlace(Place):
     def __init__(self, why: str = "") -> None:
         super().__init__()
         self._why = why
-        self._busy = False
 
     def body(self) -> Iterable[Widget]:
         with Vertical():
@@ -34,7 +32,7 @@ class UnlockPlace(Place):
             yield Line(label="passphrase", password=True, id="passphrase")
 
     def resized(self) -> None:
-        page = self.query_one(Page)
+        page = self.page
         sheet = Sheet(self.size.width, self.ghostie.painted)
         if self.size.height < LEAST:  # the field is what must be seen
             sheet.say("Type the passphrase, then Enter.", "strong")
@@ -49,26 +47,24 @@ class UnlockPlace(Place):
         page.show(sheet.lines, "", top=False)
 
     def opened(self) -> None:
-        self.set_focus(self.query_one(Input))
+        self.set_focus(self.field)
         if self._why:
             self.tell(self._why)
 
     def can(self, action: Action) -> bool:
-        return not (self._busy and action.name == "open")
+        return not (self.asking and action.name == "open")
 
     def waits(self, action: Action | None) -> bool:
-        return self._busy
+        return self.asking
 
     def do_show(self) -> None:
-        field = self.query_one(Input)
-        field.password = not field.password
+        self.field.password = not self.field.password
 
     def do_open(self) -> None:
-        field = self.query_one(Input)
+        field = self.field
         if not field.value:
             self.tell("nothing was typed")
             return
-        self._busy = True
         self.tell("opening …")
         passphrase, field.value = field.value, ""
         self.ask("beginning.unlock", self._opened, failed=self._refused, passphrase=passphrase)
@@ -77,7 +73,6 @@ class UnlockPlace(Place):
         self.ghostie.unlocked()
 
     def _refused(self, error: GhostieError) -> None:
-        self._busy = False
         self.failed(error)
         self.repaint()
 

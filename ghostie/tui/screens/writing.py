@@ -1,9 +1,9 @@
-"""Writing a memory: its text, category and tags, in place or in $EDITOR."""
+"""Writing: a memory's text, category and tags, or what a conflict is settled with; in place or in $EDITOR."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -16,13 +16,74 @@ from ghostie.tui.fields import IN_PLACE, Area, Begun, Line
 from ghostie.tui.place import Place
 
 
-class WritingPlace(Place):
+class _Form(Place):
+    """Something to write in; what was written is not dropped at the first Esc."""
+
+    NAME = "form"
+    KEEPS: ClassVar[str]  # what ctrl+s does with it
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._warned = False
+
+    @property
+    def area(self) -> Area:
+        return self.query_one(Area)
+
+    def unsaved(self) -> bool:
+        """Tell whether something was written."""
+        raise NotImplementedError
+
+    def do_back(self) -> None:
+        if self.unsaved() and not self._warned:
+            self._warned = True
+            self.tell(f"not saved yet: Esc once more drops what you wrote, ctrl+s {self.KEEPS} it")
+        else:
+            self.dismiss(None)
+
+
+class SettlingPlace(_Form):
+    """Both sides of a conflict between markers; dismissed with what the person made of it, or with None."""
+
+    TITLE_WORDS = "Both sides, between markers"
+    KEEPS = "keeps"
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self._was = content
+
+    def body(self) -> Iterable[Widget]:
+        yield Area(self._was if len(self._was) <= IN_PLACE else "")
+
+    def opened(self) -> None:
+        if len(self._was) > IN_PLACE:
+            self.area.disabled = True
+            self.tell("this text is too long to edit here: Esc, then E opens it in your editor")
+        else:
+            self.set_focus(self.area)
+            self.tell("keep what you want, take the marker lines out, then ctrl+s")
+
+    def do_accept(self) -> None:
+        if not self.area.disabled:
+            self.ask("conflicts.check", self._checked, content=self.area.text)
+
+    def _checked(self, content: str) -> None:
+        self.dismiss(content)
+
+    def waits(self, action: Action | None) -> bool:
+        return self.asking
+
+    def unsaved(self) -> bool:
+        return not self.area.disabled and self.area.text != self._was
+
+
+class WritingPlace(_Form):
     """A form on one memory, or on a new one; dismissed with the words that say what was done, or with None.
 
     *content* was written elsewhere and not saved, for what was *wrong*.
     """
 
-    NAME = "form"
+    KEEPS = "saves"
 
     def __init__(
         self, found: Mapping[str, Any] | None = None, content: str | None = None, wrong: GhostieError | None = None
@@ -34,8 +95,7 @@ class WritingPlace(Place):
         self._text: str = content if content is not None else self._was[0]
         self._wrong = wrong
         self._spaced = any(" " in tag for tag in record["tags"])
-        self._in_use: Mapping[str, Sequence[str]] = {}
-        self._warned = False
+        self._in_use: dict[str, Sequence[str]] = {}
         self._saving = False
 
     def heading(self) -> str:
@@ -52,29 +112,25 @@ class WritingPlace(Place):
                 yield Label("tags")
                 known = Begun(lambda: self._in_use.get("tags", ()), words=True)
                 yield Line(tags, label="words, spaces between", suggest=known, id="tags")
-            yield Area("" if self._large else self._text, id="content")
+            yield Area("" if self._large else self._text)
 
     def opened(self) -> None:
-        self.ask("memories.in_use", self._known)
-        content = self.query_one("#content", Area)
+        self.ask("memories.in_use", self._in_use.update)
         if self._large:
-            content.disabled = True
+            self.area.disabled = True
             self.set_focus(self.query_one("#tags"))
             self.tell("this text is too long to edit here: E in the list opens it in your editor")
         else:
-            self.set_focus(content)
+            self.set_focus(self.area)
         if self._wrong is not None:
             self.failed(self._wrong)
-
-    def _known(self, in_use: Mapping[str, Sequence[str]]) -> None:
-        self._in_use = in_use
 
     @property
     def _large(self) -> bool:
         return len(self._text) > IN_PLACE
 
     def _now(self) -> tuple[str, str, str]:
-        content = self._text if self._large else self.query_one("#content", Area).text
+        content = self._text if self._large else self.area.text
         return content, self.query_one("#category", Line).value.strip(), self.query_one("#tags", Line).value.strip()
 
     def _changes(self) -> dict[str, Any]:
@@ -127,12 +183,8 @@ class WritingPlace(Place):
         self._saving = False
         self.failed(error)
 
-    def do_back(self) -> None:
-        if self._changes() and not self._warned:
-            self._warned = True
-            self.tell("not saved yet: Esc once more drops what you wrote, ctrl+s saves it")
-        else:
-            self.dismiss(None)
+    def unsaved(self) -> bool:
+        return bool(self._changes())
 
     def locking(self) -> None:
         """Save what is written before the vault is locked: nobody is there to be asked."""
