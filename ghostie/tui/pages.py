@@ -56,6 +56,10 @@ class Page(Lines, ScrollView):
     def forget(self) -> None:
         self.show((), "")
 
+    def rest(self) -> None:
+        """Wrap no further: what its lines are made of is going."""
+        self._more = None
+
     def on_resize(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._wrap()

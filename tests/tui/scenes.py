@@ -21,7 +21,7 @@ from ghostie.files import write_durably
 from ghostie.memory import millis
 from ghostie.paths import Layout
 from ghostie.sync.runs import recorded
-from ghostie.tui import facts, working
+from ghostie.tui import bases, facts
 from ghostie.tui.keeper import Keeper
 from ghostie.vault.formats import read_paths
 from tests.schedulers import stand_in
@@ -393,7 +393,7 @@ def standing_still(folder: Path, *, colour: bool = True) -> Iterator[None]:
         patch.dict(os.environ, {"NO_COLOR": "1"}) if not colour else nullcontext(),
         patch.object(Keeper, "PROGRAM", "tests.tui.still"),
         patch.object(facts, "now", still.clock),
-        patch.object(working._Work, "rate", lambda work: RATE),
+        patch.object(bases._Work, "rate", lambda work: RATE),
     ):
         if colour:
             os.environ.pop("NO_COLOR", None)

@@ -266,6 +266,22 @@ def test_text_that_would_steer_the_terminal_or_is_without_end_is_only_shown(hous
     house.run(story)
 
 
+def test_a_long_one_is_left_while_its_lines_are_still_made(house: House) -> None:
+    house.conflict("short base", "short mine", "short theirs")
+    house.conflict("long base", "long mine", "word " * 15_000)
+
+    async def story(screen: Screen) -> None:
+        await conflict(screen)
+        if "long mine" not in screen.text():
+            await screen.press("right_square_bracket")
+            await screen.sees("long mine")
+        screen.write("G]G]G]")
+        await screen.sees("short theirs")
+        await screen.settled()
+
+    house.run(story)
+
+
 def test_a_disk_that_is_full_is_said_and_the_conflict_stays(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
 

@@ -17,7 +17,7 @@ from ghostie import errors
 from ghostie.errors import GhostieError
 from ghostie.sync.log import ALARMS
 from ghostie.sync.notices import NOTICES, Notice
-from ghostie.tui import explain, working
+from ghostie.tui import bases, explain
 from ghostie.tui.actions import Keymap
 from ghostie.tui.app import GhostieApp
 from ghostie.tui.keeper import told
@@ -128,7 +128,7 @@ def test_how_far_a_sync_is_how_quick_and_that_it_waits_are_said_until_it_is_stop
 
     monkeypatch.setattr(GhostieApp, "ask_long", held)
     now = [100.0]
-    monkeypatch.setattr(working, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(bases, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     async def story(screen: Screen) -> None:
         await screen.press("S")

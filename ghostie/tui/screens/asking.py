@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """One page. Where *needed* is false, nothing is an answer, too; *lines* are shown as they are, for "read"."""
+    """One page. Where *needed* is false, nothing is an answer, too; what is *shown* comes last."""
 
     name: str
     asked: str

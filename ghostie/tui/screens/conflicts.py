@@ -12,8 +12,8 @@ from ghostie import text
 from ghostie.errors import GhostieError, NoConflict
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import Action
+from ghostie.tui.bases import Listing, Reading
 from ghostie.tui.diffs import Line
-from ghostie.tui.panes import Listing, Reading
 from ghostie.tui.rows import Row, Rows
 from ghostie.tui.words import Piece
 
@@ -343,9 +343,7 @@ class ConflictPlace(Reading):
         at = self._among.index(self.memory_id)
         coming = [name for name in (*self._among[at + 1 :], *self._among[:at]) if name in left]
         if coming:
-            self.memory_id = coming[0]
-            self._clear()
-            self.load()
+            self._go_to(coming[0])
             self.tell(f"settled, {len(left):,} left · u opens it again")
             return
         self._clear()
@@ -410,7 +408,11 @@ class ConflictPlace(Reading):
 
     def _go(self, by: int) -> None:
         at = self._among.index(self.memory_id) if self.memory_id in self._among else 0
-        self.memory_id = self._among[(at + by) % len(self._among)]
+        self._go_to(self._among[(at + by) % len(self._among)])
+
+    def _go_to(self, memory_id: str) -> None:
+        self.memory_id = memory_id
+        self.page.rest()
         self._clear()
         self.load()
 
@@ -421,11 +423,9 @@ class ConflictPlace(Reading):
         back = [row["id"] for row in answer["rows"] if row["conflict"]]
         if back:
             self._settled = max(self._settled - 1, 0)
-            self.memory_id = back[0]
-            if self.memory_id not in self._among:
-                self._among.append(self.memory_id)
-        self._clear()
-        self.load()
+            if back[0] not in self._among:
+                self._among.append(back[0])
+        self._go_to(back[0] if back else self.memory_id)
         super().undone(answer, how)
 
 

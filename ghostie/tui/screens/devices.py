@@ -20,14 +20,13 @@ from ghostie.memory import local
 from ghostie.tui import words
 from ghostie.tui.actions import Action
 from ghostie.tui.bars import Painted
+from ghostie.tui.bases import Listing, Reading, Telling, Working
 from ghostie.tui.pages import Page
-from ghostie.tui.panes import Listing, Reading, Telling
 from ghostie.tui.rows import Row
 from ghostie.tui.screens.asking import AskingPlace, Choice, Question
 from ghostie.tui.screens.prompts import LinePlace, confirm
 from ghostie.tui.sheets import Sheet
 from ghostie.tui.words import Piece
-from ghostie.tui.working import Working
 
 SAYS = "Your other devices show it beside what was written here; they hear of it with the next sync."
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ghostie.tui import words
 from ghostie.tui.actions import Action, shown_key
+from ghostie.tui.bases import Reading
 from ghostie.tui.facts import MARK_WORDS
-from ghostie.tui.panes import Reading
 from ghostie.tui.place import Place
 from ghostie.tui.sheets import Line, beside
 

@@ -11,9 +11,9 @@ from ghostie import text
 from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import Action
+from ghostie.tui.bases import Beside, Reading
 from ghostie.tui.diffs import Line
 from ghostie.tui.keeper import Failed
-from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row
 from ghostie.tui.words import Piece

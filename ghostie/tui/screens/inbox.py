@@ -14,9 +14,9 @@ from ghostie import text
 from ghostie.errors import GhostieError
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import Action
+from ghostie.tui.bases import Reading
 from ghostie.tui.diffs import Line
 from ghostie.tui.pages import Page
-from ghostie.tui.panes import Reading
 from ghostie.tui.place import Long
 from ghostie.tui.rows import Ids, Row
 from ghostie.tui.screens.changing import Changing

@@ -13,10 +13,10 @@ from textual.widgets import Input
 from ghostie.errors import GhostieError
 from ghostie.tui import facts, words
 from ghostie.tui.actions import MARKING, Action
+from ghostie.tui.bases import Beside, Reading
 from ghostie.tui.fields import Line
 from ghostie.tui.keeper import Failed
 from ghostie.tui.pages import Flow
-from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows, where
 from ghostie.tui.screens.changing import Changing

@@ -15,8 +15,8 @@ from ghostie.memory import local
 from ghostie.tui import diffs, facts, words
 from ghostie.tui.actions import Action
 from ghostie.tui.bars import Painted
+from ghostie.tui.bases import Beside, Reading
 from ghostie.tui.diffs import Line
-from ghostie.tui.panes import Beside, Reading
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Ids, Row, Rows
 from ghostie.tui.screens.prompts import LinePlace

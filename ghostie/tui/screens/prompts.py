@@ -9,9 +9,9 @@ from textual.widget import Widget
 
 from ghostie.errors import GhostieError
 from ghostie.tui.actions import Action
+from ghostie.tui.bases import Telling
 from ghostie.tui.fields import Begun, Line
 from ghostie.tui.pages import Page
-from ghostie.tui.panes import Telling
 from ghostie.tui.place import Place
 from ghostie.tui.sheets import Sheet
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ghostie import text
 from ghostie.memory import local
-from ghostie.tui.panes import Reading
+from ghostie.tui.bases import Reading
 from ghostie.tui.sheets import Sheet, beside
 
 SIDE: Final = 58  # columns of each half, where there is room for two

@@ -12,12 +12,11 @@ from ghostie import text
 from ghostie.errors import BadMemory, Brake, GhostieError, Unreachable
 from ghostie.memory import local, millis
 from ghostie.tui.actions import Action
+from ghostie.tui.bases import Telling, Working
 from ghostie.tui.explain import ALARMS, NOTICES, explained
 from ghostie.tui.keeper import Cancelled
-from ghostie.tui.panes import Telling
 from ghostie.tui.screens.prompts import QuestionPlace, confirm
 from ghostie.tui.sheets import Sheet
-from ghostie.tui.working import Working
 
 EVERY: Final = 3600
 SPANS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
