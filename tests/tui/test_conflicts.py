@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ghostie.tui.screens.conflicts import ConflictPlace, ConflictsPlace
 from ghostie.tui.screens.memories import DetailPlace, MemoriesPlace
 from ghostie.tui.screens.writing import SettlingPlace
+from tests.cli.device import flip
 from tests.tui.house import House, Screen
 from tests.tui.pressing import presses
 from tests.vault.house import made
@@ -304,8 +303,7 @@ def test_a_disk_that_is_full_is_said_and_the_conflict_stays(house: House) -> Non
 def test_a_side_that_does_not_open_is_said(house: House) -> None:
     memory = house.conflict(BASE, MINE, THEIRS)
     vault = house.fresh()
-    path: Path = vault.layout.version(vault.find(memory).stem(vault.find(memory).heads[0]))
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    flip(vault.layout.version(vault.find(memory).stem(vault.find(memory).heads[0])))
 
     async def story(screen: Screen) -> None:
         await screen.at("memories")

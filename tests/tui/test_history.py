@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ghostie.files import write_durably
 from ghostie.tui.screens.history import DifferencePlace, HistoryPlace, VersionPlace
 from ghostie.tui.screens.memories import MemoriesPlace
 from ghostie.tui.screens.past import PastPlace, ThenPlace
+from tests.cli.device import flip
 from tests.tui.house import SIZES, House, Screen
 from tests.tui.pressing import presses
 from tests.vault.house import START
@@ -150,7 +150,7 @@ def test_a_version_that_does_not_open_is_said_and_the_others_are_shown(house: Ho
     vault = house.fresh()
     first = vault.history(vault.find(memory))[-1]
     path = vault.layout.version(first.stem)
-    write_durably(path, path.read_bytes()[:-1] + b"x")
+    flip(path)
 
     async def story(screen: Screen) -> None:
         await history(screen, "does not open: damaged", "- two", "+ three")

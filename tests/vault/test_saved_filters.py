@@ -8,6 +8,7 @@ from ghostie.crypto.sealing import Keys
 from ghostie.errors import BadFilter, Damaged, UsageError
 from ghostie.vault.query import load_filters, reseal_filters, save_filter
 from ghostie.vault.vault import Vault
+from tests.cli.device import flip
 
 from .house import KEYS, reopened
 
@@ -40,7 +41,7 @@ def test_what_is_no_filter_is_not_kept(vault: Vault) -> None:
 def test_a_damaged_file_is_told_and_replaced_by_the_next(vault: Vault) -> None:
     save_filter(vault, 1, "x")
     path = vault.layout.filters
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    flip(path)
     with pytest.raises(Damaged):
         load_filters(vault)
     assert save_filter(vault, 2, "y") == {2: "y"}
