@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from ghostie import codec, files
@@ -300,23 +300,7 @@ class Ledger:
 
     def save(self) -> None:
         """Write the state, durably."""
-        state = self.state
-        spelt = codec.dumps(
-            {
-                "format": FORMAT,
-                "vouched": state.vouched,
-                "devices": {writer: asdict(words) for writer, words in state.devices.items()},
-                "alarms": [asdict(alarm) for alarm in state.alarms],
-                "pulled": state.pulled,
-                "pushed": state.pushed,
-                "published_seen": state.published_seen,
-                "scrubbed": state.scrubbed,
-                "accepted": state.accepted,
-                "epoch": state.epoch,
-                "retired": state.retired,
-                "announced": state.announced,
-            }
-        )
+        spelt = codec.dumps({"format": FORMAT, **asdict(self.state)})
         files.write_durably(self._layout.sync_state, seal(self._keys, Purpose.SYNC_STATE, (b"state",), spelt))
 
     def _read_state(self) -> None:
@@ -329,19 +313,12 @@ class Ledger:
 
 
 def _state(record: Mapping[str, Any]) -> State:
-    return State(
-        vouched=_marks(record["vouched"]),
-        devices={writer: Words(**words) for writer, words in record["devices"].items()},
-        alarms=[Alarm(**alarm) for alarm in record["alarms"]],
-        pulled=record["pulled"],
-        pushed=record["pushed"],
-        published_seen=_marks(record["published_seen"]),
-        scrubbed=record.get("scrubbed", []),
-        accepted=record.get("accepted", []),
-        epoch=record.get("epoch"),
-        retired=record.get("retired", []),
-        announced=record.get("announced", []),
-    )
+    """Return the state that *record* spells; an older ghostie wrote fewer fields."""
+    known = {each.name: record[each.name] for each in fields(State) if each.name in record}
+    known |= {name: _marks(known[name]) for name in ("vouched", "published_seen")}
+    known["devices"] = {writer: Words(**words) for writer, words in known["devices"].items()}
+    known["alarms"] = [Alarm(**alarm) for alarm in known["alarms"]]
+    return State(**known)
 
 
 def _marks(record: Mapping[str, Sequence[Any]]) -> dict[str, tuple[int, str]]:
