@@ -69,10 +69,7 @@ def common_ground(vault: Vault, entry: Entry, one: Version, other: Version) -> V
 def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
     """Tell whether *head* has work of this device in it that no other head has."""
     others = {
-        digest
-        for other in merge.raw_heads({d: v.parents for d, v in known.items()})
-        if other != head.hash
-        for digest in merge.ancestry(known, other)
+        digest for other in merge.raw_heads(known) if other != head.hash for digest in merge.ancestry(known, other)
     }
     line = merge.ancestry(known, head.hash) - others
     return any(

@@ -2,7 +2,7 @@
 
 The measure is what share of their words and pairs of neighbouring words two texts have in common. Candidates share some
 of the few pairs whose hashes are smallest: alike texts nearly always do, others hardly ever. The texts come from the
-full-text index, so no file is opened that a search would not open.
+full-text index: no file is opened for them.
 """
 
 from __future__ import annotations
@@ -62,17 +62,13 @@ def same(text: str) -> bytes:
     return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def share(one: str, other: str) -> float:
-    """Return how much two texts have in common, from 0 to 1."""
-    return _share(_features(one), _features(other))
-
-
-def _features(text: str) -> frozenset[str]:
+def features(text: str) -> frozenset[str]:
     found = words(text)
     return frozenset(found) | frozenset(f"{left} {right}" for left, right in pairwise(found))
 
 
-def _share(one: frozenset[str], other: frozenset[str]) -> float:
+def share(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return how much of their features two texts have in common, from 0 to 1."""
     if not one or not other:
         return 0.0
     common = len(one & other)
@@ -210,14 +206,14 @@ class Likeness:
                 yield ids[one], ids[other]
 
     def _alike(self, one: str, other: str, exact: bool) -> Alike:
-        return Alike(other, 1.0 if exact else round(_share(self._features(one), self._features(other)), 4), exact)
+        return Alike(other, 1.0 if exact else round(share(self._features(one), self._features(other)), 4), exact)
 
     def _kind(self, memory_id: str) -> str:
         entry = self._vault.index.get(memory_id)
         return str(entry.row.get("kind", "memory")) if entry is not None else ""
 
     def _features_of(self, memory_id: str) -> frozenset[str]:
-        return next((_features(text) for _, text in self._vault.texts([memory_id])), frozenset())
+        return next((features(text) for _, text in self._vault.texts([memory_id])), frozenset())
 
 
 def _least(size: int) -> int:

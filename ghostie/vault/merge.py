@@ -47,10 +47,9 @@ class Settled:
     disputes: tuple[str, ...] = ()
 
 
-def raw_heads(parents: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return, sorted, the hashes in *parents* (hash → its parents) that none names as a parent."""
-    named = {parent for each in parents.values() for parent in each}
-    return sorted(each for each in parents if each not in named)
+def raw_heads(versions: Mapping[str, Version]) -> list[str]:
+    """Return, sorted, the hashes of the *versions* that none of them names as a parent."""
+    return sorted(versions.keys() - {parent for version in versions.values() for parent in version.parents})
 
 
 def collapse(heads: Iterable[tuple[str, str]]) -> list[str]:
@@ -93,9 +92,7 @@ def settle(versions: Mapping[str, Version]) -> Settled:
     known = {digest: version for digest, version in versions.items() if digest not in destroyed}
     added: list[Version] = []
     while True:
-        heads = collapse(
-            (digest, known[digest].say()) for digest in raw_heads({d: v.parents for d, v in known.items()})
-        )
+        heads = collapse((digest, known[digest].say()) for digest in raw_heads(known))
         merged, disputes = _first_merge(known, heads)
         if merged is None:
             return Settled(tuple(added), tuple(heads), disputes)

@@ -38,12 +38,12 @@ class Peer:
 
     def heads_of(self, memory_id: str) -> list[str]:
         family = self.families.get(memory_id, {})
-        raw = merge.raw_heads({digest: version.parents for digest, version in family.items()})
+        raw = merge.raw_heads(family)
         return merge.collapse((digest, family[digest].say()) for digest in raw)
 
     def tips_of(self, memory_id: str) -> list[Version]:
         family = self.families.get(memory_id, {})
-        return [family[tip] for tip in merge.raw_heads({digest: version.parents for digest, version in family.items()})]
+        return [family[tip] for tip in merge.raw_heads(family)]
 
     def take(self, versions: Iterable[Version]) -> None:
         """Take versions in, as a vault does: settle what came, then destroy what markers name."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ghostie.memory import id_from
-from ghostie.vault.likeness import Alike, Likeness, same, share, sketch
+from ghostie.vault.likeness import Alike, Likeness, features, same, share, sketch
 from ghostie.vault.vault import Vault
 
 from .house import START, made
@@ -65,7 +65,7 @@ def test_what_is_alike(one: str, other: str, alike: bool, vault: Vault, likeness
         fresh(vault, likeness)
         assert [each.id for each in likeness.duplicates_of(ids[0])] == ([ids[1]] if alike else [])
         assert likeness.groups() == ([tuple(ids)] if alike else [])
-    assert (same(one) == same(other) or share(one, other) >= 0.6) is alike
+    assert (same(one) == same(other) or share(features(one), features(other)) >= 0.6) is alike
 
 
 def test_only_memories_of_one_kind_are_held_against_each_other(vault: Vault, likeness: Likeness) -> None:
