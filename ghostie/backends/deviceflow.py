@@ -1,6 +1,6 @@
 """GitHub's device flow: a person types a short code on any device, and this one gets a token.
 
-It needs the client id of an OAuth app, which is no secret, and nothing else. The token is returned and kept nowhere.
+It needs the client id of an OAuth app, which is no secret.
 """
 
 from __future__ import annotations

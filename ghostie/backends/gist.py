@@ -91,9 +91,9 @@ class GistStore:
 
     @classmethod
     def from_options(cls, options: Mapping[str, str], secrets: Mapping[str, str]) -> GistStore:
-        """Return the store at the option `api_url` (GitHub by default) under `prefix`, with the secret `token`.
+        """Return the store at the option `api_url` (GitHub by default), which shows raw contents there or at `raw_url`.
 
-        `raw_url` is where another service than GitHub shows raw contents, if not at `api_url`. Raises UsageError.
+        Raises UsageError.
         """
         prefix, token = options.get("prefix", ""), secrets.get("token", "").strip()
         if prefix and not _PREFIX.fullmatch(prefix):

@@ -63,11 +63,6 @@ class Gist:
     contents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def age(self) -> tuple[str, str]:
-        """What orders gists of the same description: the oldest first."""
-        return self.created, self.id
-
-    @property
     def inline(self) -> int:
         """How many bytes of text all its files have together."""
         return sum(file.size for file in self.files.values())
@@ -93,15 +88,13 @@ class Unconfirmed(StoreError):
 class Clash(Unreachable):
     """Two changes at once, or one too soon after another: worth another try."""
 
-    def __init__(self) -> None:
-        super().__init__(why="it is busy with another change")
+    message = "the store cannot be reached: it is busy with another change"
 
 
 class Rejected(StoreRefused):
     """A change that does not fit the gist as it is now, or that the service never takes."""
 
-    def __init__(self) -> None:
-        super().__init__(why="it does not take what was sent")
+    message = "the store refused: it does not take what was sent"
 
 
 class GistApi:

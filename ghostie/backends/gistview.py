@@ -59,7 +59,7 @@ class GistView:
 
     def gists(self) -> list[Gist]:
         """Return all gists, the oldest first."""
-        return sorted(self._known.values(), key=lambda gist: gist.age)
+        return sorted(self._known.values(), key=lambda gist: (gist.created, gist.id))
 
     def of(self, owner: str) -> list[Gist]:
         """Return *owner*'s gists, the oldest first: one, unless the reply to its making was lost."""

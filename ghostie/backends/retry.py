@@ -1,6 +1,6 @@
 """A store that tries again: the same bytes, after a pause that grows and is never the same, within a budget.
 
-Any store may stand behind it. What no second try will mend (wrong credentials, a refusal, an object that is not there)
+What no second try will mend (wrong credentials, a refusal, an object that is not there)
 goes through at once.
 """
 

@@ -1,8 +1,7 @@
 """S3, and whatever speaks it: a bucket as a store, with a signer of our own.
 
-Only the oldest, plainest part of the interface is used, so that it works with every provider: single objects are put,
-had and deleted, and a listing goes on from page to page. No object is ever made in parts, nothing depends on
-conditional writes, and no checksum is sent but the one that the first version knew.
+Only the oldest, plainest part of the interface is used, so that it works with every provider: no object is made in
+parts, nothing depends on conditional writes, and no checksum is sent but the one that the first version knew.
 """
 
 from __future__ import annotations
@@ -266,10 +265,8 @@ class S3Store:
         reply = self._call("DELETE", full)
         if reply.status == 204 or (reply.status == 200 and any(name.startswith("x-amz-") for name in reply.headers)):
             return
-        try:
-            raise _failure(reply, full)
-        except NotFound:
-            return
+        if not isinstance(failed := _failure(reply, full), NotFound):
+            raise failed
 
     def _check_it_is_s3(self, reply: Reply) -> None:
         """Raise Unreachable unless a good *reply* has what every S3 gives an object, and a portal's page has not."""

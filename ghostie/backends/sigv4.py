@@ -1,7 +1,6 @@
-"""AWS Signature Version 4, in the request's headers, as S3 has it: the path is signed as it is sent.
+"""AWS Signature Version 4, in the request's headers, as S3 has it.
 
-What is signed is what is sent, byte for byte: whoever calls spells path and query with `spelt` and `spelt_query`, and
-sends exactly those.
+What is signed is what is sent, byte for byte: a path as `spelt` returns it, a query as `spelt_query` does.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ INTERRUPTED = 130
 def run() -> None:
     """Run the command that the process was started with, and end the process.
 
-    It ends without Python's tidying up: every file is closed and on the disk by then, and freeing a hundred thousand
-    rows one by one would only cost time.
+    Python's tidying up is left out: freeing a hundred thousand rows one by one would only cost time.
     """
     code = 2
     try:

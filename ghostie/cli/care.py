@@ -1,5 +1,4 @@
-"""Commands that look after the vault and this installation: review, stats, doctor, gc, self update; and what `ghostie`
-alone shows."""
+"""Commands that look after the vault and this installation, and what `ghostie` alone shows."""
 
 from __future__ import annotations
 

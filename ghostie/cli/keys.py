@@ -1,4 +1,4 @@
-"""Commands on keys: init, unlock, lock, passphrase, recovery words."""
+"""Commands on keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands on memories: add, list, show, history, diff, edit, rm, restore, purge, undo, search, import, export."""
+"""Commands on memories."""
 
 from __future__ import annotations
 
@@ -272,8 +272,7 @@ def print_diff(out: Output, before: Version | None, after: Version) -> None:
 
 
 def _diff_line(out: Output, line: str) -> str:
-    style = {"+": "good", "-": "bad", "@": "dim"}.get(line[:1])
-    return out.style(style, line) if style else line
+    return out.style({"+": "good", "-": "bad", "@": "dim"}.get(line[:1]), line)
 
 
 def edit(args: argparse.Namespace, out: Output) -> None:

@@ -71,9 +71,9 @@ class Output:
             for sentence in words:
                 self.note(sentence)
 
-    def style(self, name: str, words: str) -> str:
+    def style(self, name: str | None, words: str) -> str:
         """Return *words* in a style, on a terminal. Colour is never the only thing that tells two things apart."""
-        if not self._colours and not (name == "hit" and self._styles):
+        if name is None or not (self._colours or (name == "hit" and self._styles)):
             return words  # a hit is set off by weight and a line: there is no colour in it
         return f"\x1b[{STYLES[name]}m{words}\x1b[0m"
 
@@ -86,14 +86,9 @@ class Output:
         rows = [list(row) for row in rows]
         widths = [max((text.width(row[at]) for row in rows), default=0) for at in range(len(styles) - 1)]
         for row in rows:
-            cells = []
-            for at, cell in enumerate(row[:-1]):
-                padded = text.fit(cell, widths[at], pad=True)
-                style = styles[at]
-                cells.append(self.style(style, padded) if style else padded)
-            last = self.fit(row[-1], sum(widths) + len(widths))
-            style = styles[-1]
-            self.line(" ".join([*cells, self.style(style, last) if style else last]).rstrip())
+            cells = [text.fit(cell, width, pad=True) for cell, width in zip(row, widths, strict=False)]
+            cells.append(self.fit(row[-1], sum(widths) + len(widths)))
+            self.line(" ".join(map(self.style, styles, cells)).rstrip())
 
     # -- words -------------------------------------------------------------------------------------------------------
 

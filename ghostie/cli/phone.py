@@ -10,7 +10,7 @@ from pathlib import Path
 from ghostie import termux, text
 from ghostie.cli.memories import tell_added
 from ghostie.cli.output import Output
-from ghostie.cli.session import can_ask, layout_of, open_
+from ghostie.cli.session import can_ask, layout_of, open_, prompt
 from ghostie.errors import ApiSilent, UsageError
 
 NOTIFICATION = "ghostie"
@@ -71,8 +71,7 @@ def _captured(args: argparse.Namespace) -> tuple[str | None, str]:
     except ApiSilent:
         if not can_ask():
             raise
-    sys.stderr.write("Remember: ")
-    sys.stderr.flush()
+    prompt("Remember: ")
     return sys.stdin.readline().strip() or None, "widget"
 
 

@@ -1,8 +1,7 @@
 """`ghostie review --plain`: the review by numbered prompts, for screen readers, dumb terminals and scripts.
 
-Every line that is printed stays; nothing moves, is coloured or is drawn over. Answers are lines of standard input: a
-number, the word beside it, or enough of its beginning. Each decision is on the disk before the next question, so that
-whoever ends it in the middle, by end of input or an interrupt, loses nothing.
+Every line that is printed stays; nothing moves, is coloured or is drawn over. Each decision is on the disk before the
+next question, so that whoever ends it in the middle loses nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ghostie import text
 from ghostie.cli.memories import device_of, print_diff, print_version, sides
@@ -23,11 +23,12 @@ from ghostie.vault.likeness import Alike, Likeness
 from ghostie.vault.query import Filter, answer, parse
 from ghostie.vault.row import Entry
 
-HOME = ("inbox", "conflicts", "search", "show", "quit")
 TRIAGE = ("keep", "edit", "merge into another", "archive", "forget", "skip", "back", "quit")
 CONFLICT = ("mine", "theirs", "both", "merged", "edit", "skip", "back", "quit")
 EDIT = ("text", "category", "tags", "cancel")
 FOUND = 20
+
+T = TypeVar("T")
 
 
 class Ended(Exception):
@@ -40,6 +41,11 @@ class Step:
 
     at: int
     operation: str | None
+
+
+def numbered(offered: Sequence[T], asked: str) -> T | None:
+    """Return which of *offered* a number says, from 1 on."""
+    return offered[int(asked) - 1] if asked.isdecimal() and 0 < int(asked) <= len(offered) else None
 
 
 class Plain:
@@ -55,21 +61,21 @@ class Plain:
 
     def run(self) -> None:
         """Ask until the person quits, or the input ends."""
+        ways: dict[str, Callable[[], None]] = {
+            "inbox": self.inbox,
+            "conflicts": self.conflicts,
+            "search": self.search,
+            "show": self.show,
+        }
         try:
             while True:
                 self.vault.refresh()
                 waiting = len(self.vault.select(Filter(status="inbox")))
                 open_ = len(conflicts.open_conflicts(self.vault))
                 self.out.line(f"review: {waiting:,} in the inbox, {text.plural(open_, 'conflict')}")
-                chosen = self.choose(HOME, "what")
+                chosen = self.choose((*ways, "quit"), "what")
                 if chosen == "quit":
                     break
-                ways: dict[str, Callable[[], None]] = {
-                    "inbox": self.inbox,
-                    "conflicts": self.conflicts,
-                    "search": self.search,
-                    "show": self.show,
-                }
                 try:
                     ways[chosen]()
                 except GhostieError as error:
@@ -134,9 +140,8 @@ class Plain:
         asked = self.ask("into which (its number above, or its id; nothing: none)")
         if not asked:
             return None
-        if asked.isdecimal() and 0 < int(asked) <= len(alike):
-            return alike[int(asked) - 1].id
-        return self.vault.find(asked).id
+        chosen = numbered(alike, asked)
+        return (chosen or self.vault.find(asked)).id
 
     def edited(self, content: str, tags: list[str]) -> dict[str, object] | None:
         """Return the changes that the person makes, or None."""
@@ -264,11 +269,11 @@ class Plain:
         if not found:
             self.out.line("nothing found")
             return
-        chosen = self.ask("show which (its number; nothing: none)")
-        if chosen.isdecimal() and 0 < int(chosen) <= len(found):
-            print_version(self.out, self.vault.shown(found[int(chosen) - 1]), self.vault.clock())
-        elif chosen:
-            raise UsageError(f"{chosen[:40]!r} is none of the numbers")
+        asked = self.ask("show which (its number; nothing: none)")
+        if chosen := numbered(found, asked):
+            print_version(self.out, self.vault.shown(chosen), self.vault.clock())
+        elif asked:
+            raise UsageError(f"{asked[:40]!r} is none of the numbers")
         self.out.line()
 
     def show(self) -> None:
@@ -283,8 +288,8 @@ class Plain:
         self.line(", ".join(f"{number} {word}" for number, word in enumerate(words, 1)))
         while True:
             asked = self.ask(question).lower()
-            if asked.isdecimal() and 0 < int(asked) <= len(words):
-                return words[int(asked) - 1]
+            if chosen := numbered(words, asked):
+                return chosen
             fitting = [word for word in words if word.startswith(asked)] if asked else []
             if len(fitting) == 1:
                 return fitting[0]

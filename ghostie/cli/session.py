@@ -65,12 +65,17 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def ask_hidden(prompt: str) -> str:
+def prompt(words: str) -> None:
+    sys.stderr.write(words)
+    sys.stderr.flush()
+
+
+def ask_hidden(question: str) -> str:
     """Ask for a passphrase on the terminal, unseen."""
     import getpass
 
     try:
-        return getpass.getpass(prompt)
+        return getpass.getpass(question)
     except EOFError:
         raise KeyboardInterrupt from None
 
@@ -79,8 +84,7 @@ def confirm(question: str, flag: str) -> None:
     """Ask for a typed yes. Raises UsageError where it is not given, or nobody can be asked."""
     if not can_ask():
         raise UsageError("this needs a yes", f"{flag} gives it")
-    sys.stderr.write(f"{question} type yes: ")
-    sys.stderr.flush()
+    prompt(f"{question} type yes: ")
     if sys.stdin.readline().strip().lower() != "yes":
         raise UsageError("nothing was done")
 

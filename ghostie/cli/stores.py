@@ -12,7 +12,7 @@ from ghostie import text
 from ghostie.cli.grammar import columns
 from ghostie.cli.keys import seconds_in
 from ghostie.cli.output import Output
-from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, read_stdin, sources_of
+from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, prompt, read_stdin, sources_of
 from ghostie.errors import BadInvitation, CannotRead, UsageError
 
 if TYPE_CHECKING:
@@ -219,8 +219,7 @@ def _code(given: str | None) -> str:
         return given
     if given == "-" or not can_ask():
         return read_stdin("invitation")
-    sys.stderr.write("the code that `ghostie sync invite` showed: ")
-    sys.stderr.flush()
+    prompt("the code that `ghostie sync invite` showed: ")
     typed = ""
     while line := sys.stdin.readline():
         typed += line

@@ -1,4 +1,4 @@
-"""Commands on sync: push, pull, run, status, conflict, devices, verify, repair, compact."""
+"""Commands that keep devices in step."""
 
 from __future__ import annotations
 
