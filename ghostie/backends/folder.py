@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -46,7 +45,7 @@ class FolderStore:
             return files.read(path, LARGEST)
         except (FileNotFoundError, CannotRead) as error:
             self._reach()
-            if isinstance(error, FileNotFoundError) or not _is_plain(path):
+            if isinstance(error, FileNotFoundError) or not os.path.isfile(path) or os.path.islink(path):
                 raise NotFound(key=key) from None  # what a listing would not show is not an object
             raise StoreRefused(why=str(error)) from error
 
@@ -84,10 +83,3 @@ def _walk(root: Path, below: str, prefix: str) -> Iterator[ObjectInfo]:
                 with contextlib.suppress(FileNotFoundError):  # another device tidies up at this moment
                     status = entry.stat(follow_symlinks=False)
                     yield ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
-
-
-def _is_plain(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False

@@ -128,7 +128,7 @@ class GistApi:
 
     def read(self, gist: str, most: int) -> Gist:
         """Return the gist with its contents. Raises NoSuchGist."""
-        return _gist(self._json(self._expect(self._send("GET", self._at(gist), {}, most=most), 200), dict))
+        return self._gist(self._send("GET", self._at(gist), {}, most=most))
 
     def create(self, description: str, files: Mapping[str, str]) -> Gist:
         """Make a secret gist. Raises NoSuchGist if the token may not, and Unconfirmed as `change` does."""
@@ -138,7 +138,7 @@ class GistApi:
             "files": {name: {"content": text} for name, text in files.items()},
         }
         reply = self._written("POST", f"{self.url}/gists", body, _most(files))
-        return _gist(self._json(self._expect(reply, 201), dict))
+        return self._gist(reply, 201)
 
     def change(self, gist: Gist, files: Mapping[str, str | None]) -> Gist:
         """Put and remove (None) files of a gist in one step. Raises NoSuchGist, Clash or Rejected.
@@ -147,7 +147,7 @@ class GistApi:
         """
         body = {"files": {name: None if text is None else {"content": text} for name, text in files.items()}}
         reply = self._written("PATCH", self._at(gist.id), body, _most(files) + 2 * gist.inline)
-        return _gist(self._json(self._expect(reply, 200), dict))
+        return self._gist(reply)
 
     def raw(self, file: GistFile) -> bytes:
         """Return the text of *file* from its raw address, if it is the very one. Raises StoreError."""
@@ -186,6 +186,9 @@ class GistApi:
         if reply.status != status:
             raise refusal(reply)
         return reply
+
+    def _gist(self, reply: Reply, status: int = 200) -> Gist:
+        return _gist(self._json(self._expect(reply, status), dict))
 
     def _json(self, reply: Reply, kind: type) -> Any:
         if reply.body.count(b",") > MOST_PARTS:

@@ -17,11 +17,10 @@ from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from ghostie.backends import s3xml, sigv4
+from ghostie.backends import s3api
 from ghostie.backends.http import Http, Reply, check_url, refusal
 from ghostie.backends.parallel import in_parallel
-from ghostie.backends.s3xml import BadReply, Fault
-from ghostie.backends.sigv4 import Credentials, Scope
+from ghostie.backends.s3api import BadReply, Credentials, Fault, Scope
 from ghostie.backends.store import Capabilities, CreateOnly, ObjectInfo, check_key
 from ghostie.errors import (
     AuthFailed,
@@ -175,7 +174,7 @@ class S3Store:
                 if row.key in found:
                     raise Unreachable(why="its listing repeats itself")
                 found[row.key] = ObjectInfo(row.key[len(self._prefix) :], row.size, row.tag)
-            if len(found) > MOST_OBJECTS or len(tokens) > 2 * MOST_OBJECTS // s3xml.ROWS or page.next in tokens:
+            if len(found) > MOST_OBJECTS or len(tokens) > 2 * MOST_OBJECTS // s3api.ROWS or page.next in tokens:
                 raise StoreRefused(why=f"its listing has no end, or more than {MOST_OBJECTS:,} objects")
             token = page.next
             tokens.add(token or "")
@@ -235,16 +234,16 @@ class S3Store:
 
     # -- one request of each kind ------------------------------------------------------------------------------------
 
-    def _page(self, prefix: str, token: str) -> s3xml.Page:
+    def _page(self, prefix: str, token: str) -> s3api.Page:
         full = self._prefix + prefix
-        query = [("list-type", "2"), ("max-keys", str(s3xml.ROWS)), ("prefix", full), ("encoding-type", "url")]
+        query = [("list-type", "2"), ("max-keys", str(s3api.ROWS)), ("prefix", full), ("encoding-type", "url")]
         if token:
             query.append(("continuation-token", token))
         reply = self._call("GET", "", query=query, most=LARGEST_PAGE)
         if reply.status != 200:
             raise _failure(reply)
         try:
-            return s3xml.page(reply.body, self._place.bucket, full)
+            return s3api.page(reply.body, self._place.bucket, full)
         except BadReply as error:
             if reply.is_web_page:
                 raise refusal(reply) from None
@@ -292,7 +291,7 @@ class S3Store:
         most: int = 1 << 20,
     ) -> Reply:
         """Return the reply to one request, asked again where the store names its region or shows its clock."""
-        spelt_key, spelt_query = sigv4.spelt(key), sigv4.spelt_query(query)
+        spelt_key, spelt_query = s3api.spelt(key), s3api.spelt_query(query)
         for _ in range(CORRECTIONS):
             region, skew = self.region, self.skew
             url = self._place.url(region, spelt_key, spelt_query)
@@ -303,17 +302,17 @@ class S3Store:
         return reply
 
     def _signed(self, method: str, url: str, headers: Mapping[str, str], body: bytes, scope: Scope) -> dict[str, str]:
-        parts, payload = urlsplit(url), sigv4.digest(body)
+        parts, payload = urlsplit(url), s3api.digest(body)
         signed = {**headers, "Host": parts.netloc, "x-amz-date": scope.stamp, "x-amz-content-sha256": payload}
         if self._credentials.session_token:
             signed["x-amz-security-token"] = self._credentials.session_token
         path = parts.path or "/"
-        proof = sigv4.authorization(method, path, parts.query, [*signed.items()], payload, self._credentials, scope)
+        proof = s3api.authorization(method, path, parts.query, [*signed.items()], payload, self._credentials, scope)
         return {**signed, "Authorization": proof}
 
     def _learns(self, reply: Reply, region: str, skew: float) -> bool:
         """Take region and time from a refusal; return whether something is known now that was not when it was asked."""
-        fault = s3xml.fault(reply.body) or Fault()
+        fault = s3api.fault(reply.body) or Fault()
         named = fault.region or reply.headers.get("x-amz-bucket-region", "")
         if reply.status in (301, 307, 400, 403) and _REGION.fullmatch(named) and named != region:
             self.region = named
@@ -363,7 +362,7 @@ def _credentials(secrets: Mapping[str, str]) -> Credentials:
 
 def _failure(reply: Reply, key: str | None = None) -> StoreError:
     """Return the error that *reply* comes to, for the object *key* or for the bucket."""
-    fault = s3xml.fault(reply.body)
+    fault = s3api.fault(reply.body)
     if fault is None:
         # a 404 that S3 did not write says nothing of the object
         missing = reply.status == 404 and not reply.is_web_page

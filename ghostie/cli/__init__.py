@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # as typing's, which would cost `ghostie --version` more than all the rest
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 INTERRUPTED = 130
 
 
@@ -31,12 +27,11 @@ def run() -> None:
     os._exit(code)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     _ready_streams()
     try:
-        return _run(argv)
+        return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         sys.stderr.write("ghostie: error: interrupted\n")
         return INTERRUPTED

@@ -153,30 +153,34 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     if args.accelerate:
         _accelerate(args)
     findings: list[tuple[bool, str, str]] = []
+
+    def found(what: str, good: bool = True, way: str = "") -> None:
+        findings.append((good, what, way))
+
     layout = layout_of(args)
     vault = open_(args, load=False)
-    findings.append((True, f"secretbox and Argon2id from {sodium.TIER}, JSON from {codec.tier()}", ""))
+    found(f"secretbox and Argon2id from {sodium.TIER}, JSON from {codec.tier()}")
     loose = [folder for folder in layout.folders() if folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077]
-    findings.append((not loose, "folders are private" if not loose else f"{loose[0]} is open to others", "chmod 700"))
+    found(f"{loose[0]} is open to others" if loose else "folders are private", not loose, "chmod 700")
     checked = upkeep.check(vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,}"))
-    findings.append((True, f"{text.plural(checked.good, 'version')} open and say what their names say", ""))
+    found(f"{text.plural(checked.good, 'version')} open and say what their names say")
     way = "`ghostie doctor --fix` sets them aside; `ghostie sync repair` brings back what the store has"
     for stem in checked.damaged:
-        findings.append((False, f"version file {stem} is damaged or was tampered with", way))
+        found(f"version file {stem} is damaged or was tampered with", False, way)
     for name in checked.strays:
-        findings.append((False, f"{text.one_line(name)} in memories/ is no file of ghostie's", "move it away"))
+        found(f"{text.one_line(name)} in memories/ is no file of ghostie's", False, "move it away")
     if args.fix and checked.damaged:
         upkeep.set_aside(vault, checked.damaged)
-        findings.append((True, f"set {text.plural(len(checked.damaged), 'file')} aside in {layout.quarantine}", ""))
+        found(f"set {text.plural(len(checked.damaged), 'file')} aside in {layout.quarantine}")
     vault.refresh()
-    findings.append((True, f"the index knows {text.plural(len(vault.index), 'memory')}", ""))
+    found(f"the index knows {text.plural(len(vault.index), 'memory')}")
     left = agent.seconds_left(layout.agent_socket())
-    findings.append((True, "locked" if left is None else f"unlocked for another {left // 60} min", ""))
+    found("locked" if left is None else f"unlocked for another {left // 60} min")
     try:
         config = load_config(layout)
-        findings.append((True, f"syncs with a {config.backend} store", ""))
+        found(f"syncs with a {config.backend} store")
     except GhostieError as error:
-        findings.append((layout.sync_config.exists() is False, str(error), error.way_out() or ""))
+        found(str(error), not layout.sync_config.exists(), error.way_out() or "")
     bad = sum(not good for good, _, _ in findings)
     if out.json:
         out.document([{"ok": good, "what": what, "hint": hint or None} for good, what, hint in findings])

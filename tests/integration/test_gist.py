@@ -8,8 +8,7 @@ import secrets
 
 import pytest
 
-from ghostie.backends.armour import armour, armoured_size
-from ghostie.backends.gist import MARKER, GistStore
+from ghostie.backends.gist import MARKER, GistStore, armour, armoured_size
 from ghostie.backends.store import ObjectStore, open_store
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
 from tests.conformance.objectstore import ObjectStoreContract

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from ghostie.backends.armour import armour
-from ghostie.backends.gist import GistStore
+from ghostie.backends.gist import GistStore, armour
 from ghostie.backends.gistapi import GistApi, blob, origin
 from ghostie.backends.http import Http, Patience
 from ghostie.errors import NotFound, StoreError, StoreRefused, Unreachable

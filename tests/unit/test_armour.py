@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ghostie.backends.armour import HEADER, BadArmour, armour, armoured_size, plain_size, unarmour
+from ghostie.backends.gist import HEADER, BadArmour, armour, armoured_size, plain_size, unarmour
 
 
 @given(st.binary(max_size=2000))

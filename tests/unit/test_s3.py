@@ -11,7 +11,7 @@ import pytest
 
 from ghostie.backends.parallel import in_parallel
 from ghostie.backends.s3 import S3Store
-from ghostie.backends.s3xml import BadReply, fault, page, parse
+from ghostie.backends.s3api import BadReply, fault, page, parse
 from ghostie.backends.store import ObjectInfo, open_store
 from ghostie.errors import AuthFailed, StoreRefused, Unreachable, UsageError
 

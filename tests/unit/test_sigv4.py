@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 import pytest
 
-from ghostie.backends.sigv4 import (
+from ghostie.backends.s3api import (
     Credentials,
     Scope,
     authorization,

@@ -1,25 +1,115 @@
-"""The XML that S3 answers with, read strictly: no document type, no depth, no more than was asked for.
+"""S3 as it speaks: how a request is signed, and the XML that it answers with.
 
-The standard library's parser expands what a document type defines; a reply that has one is refused before it does.
+AWS Signature Version 4, in the request's headers: what is signed is what is sent, byte for byte: a path as `spelt`
+returns it, a query as `spelt_query` does. Replies are read strictly: no document type, no depth, no more than was asked
+for. The standard library's parser expands what a document type defines; a reply that has one is refused before it does.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from xml.parsers import expat
 
 from ghostie.backends.store import ObjectInfo
 
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+UNRESERVED: Final = "-_.~"
 DEEPEST: Final = 8
 ROWS: Final = 1000
 MOST_ELEMENTS: Final = 32 * ROWS
 
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+Pairs = Sequence[tuple[str, str]]
+
+
+# -- a signature -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who signs. Nothing of it is ever shown."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a signature holds for: a moment (Unix time), a region and a service."""
+
+    moment: float
+    region: str
+    service: str = "s3"
+
+    @property
+    def stamp(self) -> str:
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.moment))
+
+    def __str__(self) -> str:
+        return f"{self.stamp[:8]}/{self.region}/{self.service}/aws4_request"
+
+
+def spelt(path: str) -> str:
+    """Return *path* as it is sent and signed: all but unreserved characters and slashes as UTF-8 in percent."""
+    return quote(path, safe="/" + UNRESERVED)
+
+
+def spelt_query(query: Iterable[tuple[str, str]]) -> str:
+    """Return *query* as it is sent and signed: in order, all but unreserved characters in percent."""
+    pairs = sorted((quote(name, safe=UNRESERVED), quote(value, safe=UNRESERVED)) for name, value in query)
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def canonical(method: str, path: str, query: str, headers: Pairs, payload: str) -> tuple[str, str]:
+    """Return the request in the form that is signed, and the names of the headers that it covers.
+
+    *path* and *query* are spelt already; *payload* is the body's digest; *headers* may repeat a name.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.lower(), []).append(" ".join(value.split()))
+    names = ";".join(sorted(values))
+    lines = [f"{name}:{','.join(values[name])}" for name in sorted(values)]
+    return "\n".join([method, path, query, *lines, "", names, payload]), names
+
+
+def to_sign(request: str, scope: Scope) -> str:
+    """Return the text whose MAC is the signature of the canonical *request*."""
+    return "\n".join([ALGORITHM, scope.stamp, str(scope), digest(request.encode())])
+
+
+def signature(text: str, secret_key: str, scope: Scope) -> str:
+    """Return the signature of *text*, in hex."""
+    mac = f"AWS4{secret_key}".encode()
+    for part in (*str(scope).split("/"), text):
+        mac = hmac.digest(mac, part.encode(), "sha256")
+    return mac.hex()
+
+
+def authorization(
+    method: str, path: str, query: str, headers: Pairs, payload: str, credentials: Credentials, scope: Scope
+) -> str:
+    """Return the value of the header `Authorization` for a request that is sent with *headers*, and signs them all."""
+    request, names = canonical(method, path, query, headers, payload)
+    proof = signature(to_sign(request, scope), credentials.secret_key, scope)
+    return f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={proof}"
+
+
+# -- an answer -------------------------------------------------------------------------------------------------------
 
 
 class BadReply(ValueError):
@@ -111,11 +201,11 @@ def fault(body: bytes) -> Fault | None:
     region = element.find("Region") or ""
     try:
         moment = datetime.fromisoformat(element.find("ServerTime") or "")
-        time = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        theirs = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        time = None
+        theirs = None
     message = (element.find("Message") or "")[:500]
-    return Fault(code, region if _WORD.fullmatch(region) else "", time, message)
+    return Fault(code, region if _WORD.fullmatch(region) else "", theirs, message)
 
 
 # -- a listing --------------------------------------------------------------------------------------------------------
