@@ -96,7 +96,7 @@ def man() -> str:
         if line.startswith("## "):
             out.append(f'.SH "{_roff(line[3:]).upper() if " " not in line[3:] else _roff(line[3:])}"')
         elif line.startswith("    "):
-            out += [".PP", f"\\fB{_roff(line.strip())}\\fR"]
+            out += [".PP", f"\\fB{_roff(_operands(line.strip()))}\\fR"]
         elif line.startswith("| `"):
             name, said = re.split(r"(?<!\\\\) \| ", line[2:].removesuffix(" |"), maxsplit=1)
             out += [".TP", f"\\fB{_roff(name)}\\fR", _roff(said)]
@@ -107,6 +107,12 @@ def man() -> str:
         elif line and not line.startswith("|"):
             out += [".PP", _roff(line)]
     return "\n".join(out) + "\n"
+
+
+def _operands(usage: str) -> str:
+    """Return *usage* without its options, which are listed below it."""
+    operands, left_out = re.subn(r" \[-[^][]*(\[[^]]*\])?\]", "", usage)
+    return f"{operands} [OPTION ...]" if left_out else operands
 
 
 def _roff(line: str) -> str:
