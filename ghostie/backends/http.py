@@ -160,7 +160,7 @@ class Http:
             except StoreError:
                 if method == "POST" or not exchange.met_a_stale_connection:
                     raise
-        raise Unreachable(why=f"{_place(parts)} closes every connection")
+        raise Unreachable(why=f"{parts.netloc} closes every connection")
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -211,7 +211,7 @@ class Http:
         except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
             exchange.hang_up()
             # its text may hold a header, and so a credential
-            raise _translated(error, exchange, _place(urlsplit(url))) from None
+            raise _translated(error, exchange, urlsplit(url).netloc) from None
 
 
 def _adapter() -> HTTPAdapter:
@@ -336,10 +336,6 @@ def refusal(reply: Reply) -> StoreError:
     if reply.good:
         return Unreachable(why=f"its answer ({status}) is not one of such a store")
     return StoreRefused(why=f"it answered {status}")
-
-
-def _place(parts: SplitResult) -> str:
-    return parts.netloc.rpartition("@")[2]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

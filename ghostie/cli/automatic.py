@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import secrets
 import time
 from pathlib import Path
@@ -13,19 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ghostie import text
 from ghostie.cli.output import Output
-from ghostie.cli.session import layout_of, open_
+from ghostie.cli.session import SPANS, layout_of, open_, seconds_in
 from ghostie.errors import GhostieError, NoVault, UsageError, VaultBusy
 from ghostie.memory import stamp
 
 if TYPE_CHECKING:
     from ghostie.paths import Layout
-    from ghostie.sync.runs import Moved
     from ghostie.sync.schedulers import Scheduled
 
 ALARM = 4
 DEADLINE = 30 * 60.0
 LONGEST_WAIT = 600
-_SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _KINDS = {"systemd": "a systemd user timer", "cron": "a line in the crontab", "android": "an Android job"}
 _KEYS = {
     "file": "the passphrase is in a file",
@@ -60,7 +57,7 @@ def auto(args: argparse.Namespace, out: Output) -> None:
     file = Path(args.passphrase_file).expanduser() if args.passphrase_file else None
     made = schedule.schedule(
         layout,
-        seconds(args.every),
+        seconds_in(args.every, {**SPANS, "m": 60}, "15m, 1h or 1d"),
         kind=args.with_,
         network=args.network,
         power=args.power,
@@ -79,21 +76,9 @@ def auto(args: argparse.Namespace, out: Output) -> None:
         out.note("while you are logged in; `loginctl enable-linger` lets it run at all times")
 
 
-def seconds(spelt: str) -> int:
-    """Return a length of time, as 15m, 1h or 1d, in seconds. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,6})\s*(s|m|min|h|d)", spelt.strip(), re.ASCII)
-    if not found or int(found[1]) == 0:
-        raise UsageError(f"{text.one_line(spelt[:20])!r} is not a length of time", "say it as 15m, 1h or 1d")
-    return int(found[1]) * _SPANS[found[2]]
-
-
 def _often(found: Scheduled) -> str:
     plan = found.plan
-    span = next(
-        f"{plan.every // size:,} {name}"
-        for size, name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-        if plan.every % size == 0
-    )
+    span = next(f"{plan.every // size:,} {name}" for name, size in reversed(SPANS.items()) if plan.every % size == 0)
     return f"every {span}, by {_KINDS[found.kind]}{_NETWORKS.get(plan.network, '')}{_POWERS.get(plan.power, '')}"
 
 
@@ -192,12 +177,19 @@ def scheduled(args: argparse.Namespace, out: Output) -> int:
     if before.holds_back(layout, time.time_ns() // 1_000_000):
         runs.skip(layout, f"waiting after {text.plural(before.failures, 'failure')}: {before.error}")
         return 0
+    from ghostie.sync import engine
+    from ghostie.sync.link import connect
+    from ghostie.vault.conflicts import open_conflicts
+
     try:
         with (
             runs.bounded(layout, DEADLINE, lambda error: out.error(str(error), error.way_out())),
             runs.recorded(layout, scheduled=True) as moved,
         ):
-            _sync(args, moved)
+            link = connect(open_(args, load=False))
+            moved.pulled(engine.pull(link, yes=args.yes))
+            moved.pushed(engine.push(link))
+            moved.conflicts = len(open_conflicts(link.vault))
     except VaultBusy:
         return 0
     except GhostieError as error:
@@ -222,14 +214,3 @@ def _tell_the_phone(conflicts: int) -> None:
 
         with contextlib.suppress(ApiSilent):
             tell(conflicts)
-
-
-def _sync(args: argparse.Namespace, moved: Moved) -> None:
-    from ghostie.sync import engine
-    from ghostie.sync.link import connect
-    from ghostie.vault.conflicts import open_conflicts
-
-    link = connect(open_(args, load=False))
-    moved.pulled(engine.pull(link, yes=args.yes))
-    moved.pushed(engine.push(link))
-    moved.conflicts = len(open_conflicts(link.vault))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from itertools import takewhile
 from pathlib import Path
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING
 
 from ghostie import text
 from ghostie.cli.output import Output
-from ghostie.cli.session import can_ask, layout_of, sources_of
-from ghostie.errors import UsageError
+from ghostie.cli.session import can_ask, layout_of, seconds_in, sources_of
 
 if TYPE_CHECKING:
     from ghostie.crypto.keys import Cost, KeyFile
     from ghostie.crypto.sealing import Keys
     from ghostie.paths import Layout
-
-_SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 
 def init(args: argparse.Namespace, out: Output) -> None:
@@ -62,14 +58,6 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
         {"unlocked": True, "seconds": min(seconds, agent.LONGEST)},
         f"unlocked for {args.duration} · `ghostie lock` ends it sooner",
     )
-
-
-def seconds_in(duration: str) -> int:
-    """Return the seconds in a length of time as people write it: 30min, 8h, 2d. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,6})\s*(s|min|h|d)", duration.strip())
-    if not found or int(found[1]) == 0:
-        raise UsageError(f"{duration[:20]!r} is not a length of time", "say it as 30min, 8h or 2d")
-    return int(found[1]) * _SPANS[found[2]]
 
 
 def lock(args: argparse.Namespace, out: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from ghostie.errors import UsageError
 from ghostie.paths import Layout, default_home
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ghostie.crypto.unlock import Sources
     from ghostie.vault import Vault
 
@@ -56,6 +59,17 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
     if load:
         vault.refresh()
     return vault
+
+
+SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_in(duration: str, spans: Mapping[str, int] = SPANS, examples: str = "30min, 8h or 2d") -> int:
+    """Return the seconds in a length of time as people write it. Raises UsageError."""
+    found = re.fullmatch(rf"(\d{{1,6}})\s*({'|'.join(spans)})", duration.strip(), re.ASCII)
+    if not found or int(found[1]) == 0:
+        raise UsageError(f"{duration[:20]!r} is not a length of time", f"say it as {examples}")
+    return int(found[1]) * spans[found[2]]
 
 
 # -- the person at the terminal --------------------------------------------------------------------------------------

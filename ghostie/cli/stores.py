@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from ghostie import text
 from ghostie.cli.grammar import columns
-from ghostie.cli.keys import seconds_in
 from ghostie.cli.output import Output
-from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, prompt, read_stdin, sources_of
+from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, prompt, read_stdin, seconds_in, sources_of
 from ghostie.errors import BadInvitation, CannotRead, UsageError
 
 if TYPE_CHECKING:
