@@ -66,7 +66,6 @@ class GistView:
         return [gist for gist in self.gists() if gist.description == self._words + owner]
 
     def find(self, owner: str, name: str) -> Gist | None:
-        """Return the gist of *owner*'s that has the file *name*."""
         return next((gist for gist in self.of(owner) if name in gist.files), None)
 
     def owner(self, gist: Gist) -> str:

@@ -163,7 +163,6 @@ class Http:
         raise Unreachable(why=f"{parts.netloc} closes every connection")
 
     def close(self) -> None:
-        """Close the connections that are kept."""
         if self._adapter is not None:
             self._adapter.close()
 
@@ -299,7 +298,6 @@ def check_proxy(proxy: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether *host* is this device."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -159,7 +159,6 @@ class S3Store:
         )
 
     def close(self) -> None:
-        """Close the connections that are kept."""
         self._http.close()
 
     # -- the four promises -------------------------------------------------------------------------------------------

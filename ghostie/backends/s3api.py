@@ -93,7 +93,6 @@ def to_sign(request: str, scope: Scope) -> str:
 
 
 def signature(text: str, secret_key: str, scope: Scope) -> str:
-    """Return the signature of *text*, in hex."""
     mac = f"AWS4{secret_key}".encode()
     for part in (*str(scope).split("/"), text):
         mac = hmac.digest(mac, part.encode(), "sha256")

@@ -156,7 +156,6 @@ class _Hearing(io.RawIOBase):
         super().close()
 
     def never_again(self) -> None:
-        """See to it that this connection serves no other request."""
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 

@@ -28,7 +28,6 @@ def run() -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return its exit code."""
     _ready_streams()
     try:
         return _run(sys.argv[1:] if argv is None else argv)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from ghostie import text
 from ghostie.cli.output import Output
-from ghostie.cli.session import confirm, layout_of, open_
+from ghostie.cli.session import can_ask, confirm, layout_of, open_
 from ghostie.errors import GhostieError, NotOurs, NoVault, UsageError
 
 ALARM = 4
@@ -63,13 +63,7 @@ def overview(args: argparse.Namespace, out: Output) -> int:
 
 
 def on_terminal() -> bool:
-    """Tell whether there is a terminal that screens can be shown on."""
-    return (
-        sys.stdin is not None
-        and sys.stdin.isatty()
-        and sys.stdout.isatty()
-        and os.environ.get("TERM", "dumb") not in ("", "dumb")
-    )
+    return can_ask() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def review(args: argparse.Namespace, out: Output) -> None:

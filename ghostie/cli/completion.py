@@ -45,7 +45,6 @@ def completion(args: argparse.Namespace, out: Output) -> None:
 
 
 def script(shell: str) -> str:
-    """Return the completion script for *shell*: bash, zsh or fish."""
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell]()
 
 

@@ -125,7 +125,6 @@ def tell_damaged(out: Output, damaged: Sequence[Damaged]) -> None:
 
 
 def print_shown(out: Output, vault: Vault, entries: Iterable[Entry]) -> None:
-    """Print memories as one document. Raises Damaged, as `print_each` does."""
     print_each(out, entries, lambda entry: _shown(vault, entry))
 
 
@@ -236,7 +235,6 @@ def device_of(version: Version) -> str:
 
 
 def sides(found: Conflict) -> list[tuple[str, Version]]:
-    """Return the sides of a conflict, each with what it is called."""
     return [("mine", found.mine), *(("theirs", other) for other in found.others)]
 
 

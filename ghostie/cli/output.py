@@ -42,7 +42,6 @@ class Output:
     # -- data --------------------------------------------------------------------------------------------------------
 
     def line(self, words: str = "") -> None:
-        """Print one line of data."""
         self._write(words + "\n")
 
     def prose(self, words: str) -> None:
@@ -58,7 +57,6 @@ class Output:
             self.line(line)
 
     def document(self, value: Any) -> None:
-        """Print *value* as one JSON document."""
         from ghostie import codec
 
         self._write(text.safe_json(codec.dumps(value).decode()) + "\n")

@@ -46,7 +46,6 @@ def _program(args: argparse.Namespace) -> list[str]:
 
 
 def capture(args: argparse.Namespace, out: Output) -> None:
-    """Put what was typed, said, copied or shared into the inbox."""
     vault = open_(args, load=False)  # first, lest what was said is lost for a forgotten passphrase
     content, source = _captured(args)
     if content is None:

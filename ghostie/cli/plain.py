@@ -144,7 +144,6 @@ class Plain:
         return (chosen or self.vault.find(asked)).id
 
     def edited(self, content: str, tags: list[str]) -> dict[str, object] | None:
-        """Return the changes that the person makes, or None."""
         chosen = self.choose(EDIT, "edit what")
         if chosen == "text":
             written = self.written()
@@ -158,7 +157,6 @@ class Plain:
         return None
 
     def written(self) -> str:
-        """Return a text of several lines."""
         self.out.line("type the text; a line with only a dot ends it, two dots stand for one; nothing: no change")
         lines: list[str] = []
         while (line := self.read()) != ".":
@@ -247,7 +245,6 @@ class Plain:
         return step.at
 
     def operation_on(self, memory_id: str) -> str | None:
-        """Return the id of the newest operation on a memory."""
         for operation in reversed(self.vault.operations.all()):
             if any(change.id == memory_id for change in operation.changes):
                 return operation.id
@@ -256,7 +253,6 @@ class Plain:
     # -- finding -----------------------------------------------------------------------------------------------------
 
     def search(self) -> None:
-        """Find memories by a filter and words, and show one of them."""
         asked = self.ask("words, or a filter")
         if not asked:
             return

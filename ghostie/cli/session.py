@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 def layout_of(args: argparse.Namespace) -> Layout:
-    """Return where the vault is."""
     try:
         return Layout(Path(args.home).expanduser() if args.home else default_home())
     except RuntimeError:  # ~ of somebody who is not known here
@@ -85,7 +84,6 @@ def prompt(words: str) -> None:
 
 
 def ask_hidden(question: str) -> str:
-    """Ask for a passphrase on the terminal, unseen."""
     import getpass
 
     try:
