@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ghostie import text
 from ghostie.cli.output import Output
 from ghostie.cli.session import SPANS, layout_of, open_, seconds_in
-from ghostie.errors import GhostieError, NoVault, UsageError, VaultBusy
+from ghostie.errors import ApiSilent, GhostieError, NoVault, UsageError, VaultBusy
 from ghostie.memory import stamp
 
 if TYPE_CHECKING:
@@ -210,7 +210,6 @@ def _tell_the_phone(conflicts: int) -> None:
 
     if termux.here():
         from ghostie.cli.phone import tell
-        from ghostie.errors import ApiSilent
 
         with contextlib.suppress(ApiSilent):
             tell(conflicts)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from ghostie import text
+from ghostie import __version__, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, layout_of, open_
 from ghostie.errors import GhostieError, NotOurs, NoVault, UsageError
@@ -20,8 +20,6 @@ ALARM = 4
 
 def overview(args: argparse.Namespace, out: Output) -> int:
     """Show where a person stands and what to type next."""
-    from ghostie import __version__
-
     if args.version:
         out.line(f"ghostie {__version__}")
         return 0

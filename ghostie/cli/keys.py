@@ -8,9 +8,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ghostie import text
+from ghostie import files, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, layout_of, seconds_in, sources_of
+from ghostie.errors import BadWords, Damaged, NoVault, RefusedKeyFile, VaultExists, WrongKey
 
 if TYPE_CHECKING:
     from ghostie.crypto.keys import Cost, KeyFile
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 def init(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto.unlock import read_key_file, remember_in_keyring
-    from ghostie.errors import VaultExists
     from ghostie.vault import create_vault
 
     layout = layout_of(args)
@@ -92,10 +92,8 @@ def recovery(args: argparse.Namespace, out: Output) -> None:
 
 
 def restore(args: argparse.Namespace, out: Output) -> None:
-    from ghostie import files
     from ghostie.crypto import keys as keyring
     from ghostie.crypto.unlock import read_key_file
-    from ghostie.errors import BadWords, NoVault, RefusedKeyFile, WrongKey
 
     layout = layout_of(args)
     if args.words_file:
@@ -123,7 +121,6 @@ def restore(args: argparse.Namespace, out: Output) -> None:
 
 def _check_opens(layout: Layout, keys: Keys) -> None:
     """Raise BadWords unless *keys* open what is there."""
-    from ghostie.errors import BadWords, Damaged
     from ghostie.vault.versions import VersionFiles
 
     store = VersionFiles(layout, keys)
@@ -155,7 +152,6 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
 
 def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> None:
     """Wrap *keys* under a new passphrase, which costs no less than that of *file* to guess."""
-    from ghostie import files
     from ghostie.crypto import keys as keyring
     from ghostie.sync.slots import note_new_key
     from ghostie.vault import make_home

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ghostie import codec, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, edited, open_, read_stdin
-from ghostie.errors import BadJson, Damaged, ImportIncomplete, UsageError
+from ghostie.errors import BadJson, Damaged, ImportIncomplete, UnknownVersion, UsageError
+from ghostie.memory import local, millis, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -153,8 +154,6 @@ def show(args: argparse.Namespace, out: Output) -> None:
 
 def version_at(vault: Vault, entry: Entry, name: str) -> Version:
     """Return the version that *name* says: its number, its hash's beginning, or a moment. Raises UnknownVersion."""
-    from ghostie.errors import UnknownVersion
-
     try:
         return vault.version(entry, name)
     except UnknownVersion:
@@ -194,10 +193,8 @@ def print_version(out: Output, version: Version, now: int) -> None:
         out.prose(text.safe(record["content"].rstrip("\n")))
 
 
-def _when(stamp: str | None, now: int) -> str:
-    from ghostie.memory import local, millis
-
-    return f"{local(at := millis(stamp))} ({text.ago(at, now)})" if stamp else ""
+def _when(time: str | None, now: int) -> str:
+    return f"{local(at := millis(time))} ({text.ago(at, now)})" if time else ""
 
 
 def _plain(value: object) -> str:
@@ -363,8 +360,6 @@ def undo(args: argparse.Namespace, out: Output) -> None:
 
 
 def _operations(out: Output, vault: Vault) -> None:
-    from ghostie.memory import stamp
-
     operations = list(reversed(vault.operations.all()))
     if out.json:
         out.document(

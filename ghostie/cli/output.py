@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ghostie import text
 from ghostie.cli.grammar import columns
+from ghostie.errors import CannotPrint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ class Output:
 def _given_up(error: OSError) -> Exception:
     """Give standard output up; return what to raise for *error*, which it gave."""
     from ghostie.cli import give_up_stdout
-    from ghostie.errors import CannotPrint
 
     give_up_stdout()
     return error if isinstance(error, BrokenPipeError) else CannotPrint(why=(error.strerror or str(error)).lower())

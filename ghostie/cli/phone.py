@@ -7,11 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from ghostie import termux, text
+from ghostie import files, termux, text
 from ghostie.cli.memories import tell_added
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, layout_of, open_, prompt
 from ghostie.errors import ApiSilent, UsageError
+from ghostie.memory import MAX_CONTENT
 
 NOTIFICATION = "ghostie"
 REVIEW = Path(".shortcuts/ghostie-review")
@@ -75,9 +76,6 @@ def _captured(args: argparse.Namespace) -> tuple[str | None, str]:
 
 
 def _file(path: Path) -> str | None:
-    from ghostie import files
-    from ghostie.memory import MAX_CONTENT
-
     try:
         content = files.read_named(path, MAX_CONTENT).decode()
     except UnicodeDecodeError:

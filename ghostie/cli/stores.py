@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ghostie import text
+from ghostie import files, text
 from ghostie.cli.grammar import columns
 from ghostie.cli.output import Output
 from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, prompt, read_stdin, seconds_in, sources_of
 from ghostie.errors import BadInvitation, CannotRead, UsageError
+from ghostie.memory import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,16 +132,14 @@ def _kept(args: argparse.Namespace) -> dict[str, str]:
 
 def _from_file(path: Path, backend: Backend) -> dict[str, str]:
     """Return the credentials in *path*: lines NAME=VALUE, or a lone value where the store needs but one."""
-    from ghostie import files
-
     names = {spelt: secret.name for secret in backend.secrets for spelt in (secret.name, secret.variable)}
     try:
-        text = files.read_named(path, LARGEST).decode()
+        spelt = files.read_named(path, LARGEST).decode()
     except CannotRead:
         raise UsageError(f"the credentials file {path} cannot be read") from None
     except UnicodeDecodeError:
         raise UsageError(f"the credentials file {path} is not UTF-8 text") from None
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in spelt.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     needed = [secret.name for secret in backend.secrets if secret.needed]
     if len(lines) == 1 and len(needed) == 1 and lines[0].partition("=")[0].strip() not in names:
@@ -149,8 +148,8 @@ def _from_file(path: Path, backend: Backend) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         name, _, value = line.partition("=")
         if name.strip() not in names:
-            spelt = ", ".join(secret.variable for secret in backend.secrets)
-            raise UsageError(f"line {number} of the credentials file names none of the store's", f"it may name {spelt}")
+            known = ", ".join(secret.variable for secret in backend.secrets)
+            raise UsageError(f"line {number} of the credentials file names none of the store's", f"it may name {known}")
         found[names[name.strip()]] = value.strip()
     return found
 
@@ -170,7 +169,6 @@ def _signed_in(out: Output, client: str, options: Mapping[str, str], credentials
 
 
 def invite(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.memory import stamp
     from ghostie.sync import pairing
     from ghostie.sync.link import connect
 

@@ -11,7 +11,7 @@ from ghostie.cli.automatic import ALARM, failing, stamped, tell_failing
 from ghostie.cli.memories import device_of, print_diff, print_each, rows, sides
 from ghostie.cli.output import Output
 from ghostie.cli.session import confirm, edited, open_
-from ghostie.errors import UsageError
+from ghostie.errors import StoreError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:
     from ghostie.sync.engine import Pulled, Pushed
@@ -200,7 +200,6 @@ def status(args: argparse.Namespace, out: Output) -> int:
 
 
 def _status(args: argparse.Namespace, out: Output) -> tuple[Link, Status, str | None]:
-    from ghostie.errors import StoreError
     from ghostie.sync import survey
 
     link = _link(args, out)
@@ -369,7 +368,6 @@ def _tell_conflict(out: Output, vault: Vault, found: Conflict) -> None:
 
 
 def verify(args: argparse.Namespace, out: Output) -> None:
-    from ghostie.errors import VerifyFailed
     from ghostie.sync import survey
     from ghostie.vault import upkeep
 
