@@ -205,7 +205,6 @@ def _plain(objects: Objects) -> MemoryStore:
 
 
 def turned(content: bytes, bit: int) -> bytes:
-    """Return *content* with one bit turned."""
     spelt = bytearray(content)
     spelt[bit // 8] ^= 1 << bit % 8
     return bytes(spelt)

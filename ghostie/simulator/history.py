@@ -478,7 +478,6 @@ class History:
 
 
 def copy_home(source: Path, target: Path) -> None:
-    """Copy a whole home."""
     files.make_private_folder(target)
     for name in sorted(files.names_in(source)):
         if (source / name).is_dir():

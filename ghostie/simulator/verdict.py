@@ -82,8 +82,11 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], slot: str, 
     for writer in sorted({name.writer for name in names}):
         log = WriterLog(writer, tips)
         log.stretches = list(ledger.log(writer).stretches)
-        mine = [name for name in names if name.writer == writer and not _known(log, name, own=writer == me)]
-        todo = [name for name in mine if name.key not in waiting or writer != me]
+        mine = [name for name in names if name.writer == writer]
+        if writer == me:
+            todo = [name for name in mine if not log.knows(name.last, name.tip) and name.key not in waiting]
+        else:
+            todo = [name for name in mine if not log.has(name)]
         sound: dict[SegmentName, Segment] = {}
         for name in todo:
             try:
@@ -103,10 +106,6 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], slot: str, 
                 (found.may if log.has(name) else found.must).add(writer)
     _ends(found, ledger, me, names, vouched)
     return found
-
-
-def _known(log: WriterLog, name: SegmentName, *, own: bool) -> bool:
-    return log.knows(name.last, name.tip) if own else log.has(name)
 
 
 def _hear(log: WriterLog, sound: dict[SegmentName, Segment]) -> list[SegmentName]:

@@ -292,5 +292,4 @@ class Keymap:
         return self._actions[action_id]
 
     def of(self, places: Iterable[str]) -> list[Action]:
-        """Return the actions of *places*, in their order."""
         return [action for place in places for action in ACTIONS if action.where == place]

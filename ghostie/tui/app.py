@@ -29,8 +29,6 @@ def _now() -> float:
 
 
 class GhostieApp(App[None]):
-    """The review screens on one vault."""
-
     CSS = themes.CSS
     ENABLE_COMMAND_PALETTE = False
     INLINE_PADDING = 0

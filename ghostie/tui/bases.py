@@ -164,8 +164,6 @@ class _Work:
 
 
 class Working(Place):
-    """A place with something long under way now and then: it says how far that is, and stops it."""
-
     def __init__(self) -> None:
         super().__init__()
         self.under_way: _Work | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,23 +15,12 @@ from ghostie.errors import GhostieError
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What something means, and what to do."""
-
     means: str
     do: str
 
     def said(self, key: Callable[[str], str]) -> str:
         """Return both; *key* gives the key of an action of the screen Sync."""
-        return f"{self.means} {self.do}".strip().format_map(_Keys(key))
-
-
-class _Keys(dict[str, str]):
-    def __init__(self, key: Callable[[str], str]) -> None:
-        super().__init__()
-        self._key = key
-
-    def __missing__(self, name: str) -> str:
-        return self._key(name)
+        return re.sub(r"\{(\w+)\}", lambda found: key(found[1]), f"{self.means} {self.do}")
 
 
 # by the kinds of `ghostie.sync.log.ALARMS`

@@ -36,7 +36,6 @@ def now() -> int:
 
 
 def mark(row: Row) -> str:
-    """Return the sign of a row's state."""
     if row["conflict"]:
         return "!"
     if row["deleted"]:
@@ -51,10 +50,10 @@ def row_lines(
     sign = mark(row)
     age = text.ago(row["at"], now)
     head: list[Piece] = [(f"{sign} ", sign_style(sign, styled)), (f"{age:>6}  ", styled["dim"])]
+    left = width - 10
     tags = " ".join(f"#{tag}" for tag in row["tags"])
     category = row["category"]
     if lines > 1:
-        left = width - 10
         kind = row["kind"] if row["kind"] != "memory" else ""
         named = words.line(category or kind, min(left, 24))
         head.append((named, styled["name"]))
@@ -63,7 +62,6 @@ def row_lines(
         if more and left > 4:
             head.append((("  " if named else "") + words.line(more, left - 2), styled["dim"]))
         return [head, [("  ", None), *_said(row, width - 2, styled, snippet)]]
-    left = width - 10
     room = max(min(left // 4, 14), 4)
     head.append((text.fit(words.line(category, room), room, pad=True) + "  ", styled["name"]))
     left -= room + 2
@@ -136,24 +134,24 @@ def brief(found: Mapping[str, Any], width: int, *, styled: Styles, now: int) -> 
     said = " · ".join(str(part) for part in told if part)
     lead: list[Piece] = [(f"{sign} ", sign_style(sign, styled))] if sign != " " else []
     first: list[Piece] = [*lead, (words.line(said, width - 2 * len(lead)), styled["dim"])]
-    category, tags = text.one_line(record["category"] or ""), " ".join(f"#{tag}" for tag in record["tags"])
-    taken = sum(cell_len(piece) for piece, _ in first) + cell_len(category) + cell_len(text.one_line(tags)) + 4
+    category = text.one_line(record["category"] or "")
+    tags = text.one_line(" ".join(f"#{tag}" for tag in record["tags"]))
+    taken = sum(cell_len(piece) for piece, _ in first) + cell_len(category) + cell_len(tags) + 4
     if width >= ROOMY and taken <= width:
-        yield [*first, (f"  {category}", styled["name"]), (f"  {text.one_line(tags)}", styled["dim"])]
+        yield [*first, (f"  {category}", styled["name"]), (f"  {tags}", styled["dim"])]
         return
     yield first
     if category or tags:
         named = words.line(category, width)
-        beside = bool(named) and cell_len(named) + cell_len(text.one_line(tags)) + 2 <= width
+        beside = bool(named) and cell_len(named) + cell_len(tags) + 2 <= width
         if named:
-            yield [(named, styled["name"]), (f"  {text.one_line(tags)}" if beside else "", styled["dim"])]
-        if not beside:
-            for line in words.lines(tags, width) if tags else ():
+            yield [(named, styled["name"]), (f"  {tags}" if beside else "", styled["dim"])]
+        if tags and not beside:
+            for line in words.lines(tags, width):
                 yield [(line, styled["dim"])]
 
 
 def sign_style(sign: str, styled: Styles) -> Style | None:
-    """Return the style of a state's sign."""
     return styled["bad"] if sign == "!" else styled["warn"] if sign.strip() else None
 
 

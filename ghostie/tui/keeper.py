@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -75,23 +76,12 @@ class Opening:
 
 
 def frame(value: Any) -> bytes:
-    """Return the bytes of one frame."""
     try:
         spelt = codec.dumps_own(value)
     except (TypeError, ValueError, GhostieError):
-        spelt = codec.dumps_own(_plain(value))
+        # what an error tells of may be none of JSON's kinds, and file names have bytes in them that are no text
+        spelt = json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace")
     return len(spelt).to_bytes(LENGTH, "big") + spelt
-
-
-def _plain(value: Any) -> Any:
-    """Return *value* as JSON can hold it: file names may have bytes in them that are no text."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value).encode(errors="replace").decode()
 
 
 def told(error: Mapping[str, Any]) -> GhostieError:
@@ -128,8 +118,6 @@ Failed = Callable[[GhostieError], None]
 
 @dataclass
 class Asked:
-    """A request under way."""
-
     keeper: Keeper
     then: Then
     failed: Failed

@@ -43,7 +43,9 @@ class Settings:
 
 def load_settings(layout: Layout) -> Settings:
     """Return the settings; what is wrong in the file is told in `wrong`, and everything else holds."""
-    for folder in (layout.home, config_folder()):
+    import platformdirs
+
+    for folder in (layout.home, Path(platformdirs.user_config_dir("ghostie", appauthor=False))):
         for name in NAMES:
             path = folder / name
             try:
@@ -60,13 +62,6 @@ def load_settings(layout: Layout) -> Settings:
                 return Settings(wrong=(f"{name} is left out: {text.fit(text.one_line(str(error)), 120)}",))
             return read_settings(said, name)
     return Settings()
-
-
-def config_folder() -> Path:
-    """Return the folder for settings outside the vault."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("ghostie", appauthor=False))
 
 
 def read_settings(said: Mapping[str, Any], name: str) -> Settings:

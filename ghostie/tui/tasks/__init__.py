@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from ghostie.tui.desk import Desk
-
-P = ParamSpec("P")
-R = TypeVar("R")
+Task = TypeVar("Task", bound=Callable[..., Any])
 _TASKS: dict[str, Callable[..., Any]] = {}
 
 
-def task(function: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk, P], R]:
+def task(function: Task) -> Task:
     """Let the interface ask for *function*, by the name of its module and its own."""
     _TASKS[f"{function.__module__.rpartition('.')[2]}.{function.__name__}"] = function
     return function

@@ -6,7 +6,10 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ghostie import codec, files
+from ghostie.errors import BadJson, CannotRead, Damaged, GhostieError
 from ghostie.tui.tasks import task
+from ghostie.vault import check_home, create_vault, make_home
 
 if TYPE_CHECKING:
     from ghostie.crypto.unlock import Sources
@@ -25,9 +28,7 @@ def begin(desk: Desk) -> dict[str, Any]:
     """Return what the questions need: the credentials of each kind of store, what this device may be called, the store
     that the vault has, where a first run was left, and what is wrong with the place of a vault that is to be."""
     from ghostie.backends.store import REGISTRY
-    from ghostie.errors import GhostieError
     from ghostie.sync.config import known_config
-    from ghostie.vault import check_home
     from ghostie.vault.device import default_name
 
     wrong = ""
@@ -69,10 +70,6 @@ def answered(desk: Desk, step: str) -> list[str]:
 @task
 def keep(desk: Desk, draft: dict[str, Any]) -> None:
     """Note where the questions are, and what was answered in the open. A place where that cannot be is no matter."""
-    from ghostie import files
-    from ghostie.errors import GhostieError
-    from ghostie.vault import check_home
-
     with contextlib.suppress(GhostieError):
         if not desk.layout.master_key.exists():
             check_home(desk.layout)
@@ -83,8 +80,6 @@ def keep(desk: Desk, draft: dict[str, Any]) -> None:
 @task
 def drop(desk: Desk) -> None:
     """Forget where the questions were; what is still to be asked is asked from its first page on."""
-    from ghostie.errors import GhostieError
-
     there = desk.layout.master_key.exists()
     with contextlib.suppress(GhostieError):
         _note(desk, left(desk) if there else [])
@@ -94,9 +89,6 @@ def drop(desk: Desk) -> None:
 
 
 def _kept(desk: Desk) -> dict[str, Any]:
-    from ghostie import codec, files
-    from ghostie.errors import BadJson, CannotRead
-
     with contextlib.suppress(FileNotFoundError, CannotRead, BadJson):
         found = codec.loads(files.read(desk.layout.first_run, LARGEST))
         if isinstance(found, dict):
@@ -105,8 +97,6 @@ def _kept(desk: Desk) -> dict[str, Any]:
 
 
 def _note(desk: Desk, steps: list[str], draft: Any = None) -> list[str]:
-    from ghostie import codec, files
-
     if steps or draft:
         spelt = {"left": steps} | ({"draft": draft} if draft else {})
         files.write_durably(desk.layout.first_run, codec.dumps(spelt) + b"\n")
@@ -124,8 +114,6 @@ def make(desk: Desk, passphrase: str, device: str) -> list[str]:
 
     Raises VaultExists, BadHome, WeakPassphrase, CannotWrite or UsageError.
     """
-    from ghostie.vault import create_vault, make_home
-
     make_home(desk.layout)
     _note(desk, list(LEFT), _kept(desk).get("draft"))  # first: a vault whose words were never shown must not be
     vault = create_vault(desk.layout.home, passphrase=passphrase, device_name=device or None)
@@ -178,7 +166,6 @@ def tie(
     Credentials that are not given are those of before, if it is the same store. Raises as `try_out` and `set_up`.
     """
     from ghostie.backends.store import same_place
-    from ghostie.errors import Damaged
     from ghostie.sync.config import known_config
     from ghostie.sync.setup import set_up, try_out
     from ghostie.tui.tasks.sync import Watch

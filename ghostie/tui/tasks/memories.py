@@ -289,26 +289,24 @@ def alike(desk: Desk, first: str) -> dict[str, Any]:
     return {"alike": found, "all": len(ids) <= AHEAD}
 
 
-# -- changes ---------------------------------------------------------------------------------------------------------
+# -- changes: of all that is named, or of none; they return the rows of what came of it ------------------------------
 
 
 @task
 def add(desk: Desk, content: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Add a memory; return its row."""
     version = desk.vault.add(content, **fields)
     return _rows(desk, [version.id])[0]
 
 
 @task
 def edit(desk: Desk, id: str, changes: dict[str, Any], base: str) -> dict[str, Any]:
-    """Give a memory's fields new values, on the version *base* that the person was looking at; return its row."""
+    """Give fields new values, on the version *base* that the person was looking at."""
     version = desk.vault.edit(id, changes, base=base)
     return {"changed": version.hash != base, "row": _rows(desk, [id])[0]}
 
 
 @task
 def set_status(desk: Desk, ids: list[str], status: str) -> list[dict[str, Any]]:
-    """Set the status of memories, all or none; return their rows."""
     what = {"active": "keep", "archived": "archive", "inbox": "to inbox"}[status]
     desk.vault.edit_all(ids, lambda version: {"status": status}, what=what)
     return _rows(desk, ids)
@@ -316,35 +314,32 @@ def set_status(desk: Desk, ids: list[str], status: str) -> list[dict[str, Any]]:
 
 @task
 def set_category(desk: Desk, ids: list[str], category: str) -> list[dict[str, Any]]:
-    """Set the category of memories, "" for none; return their rows."""
+    """Set the category, "" for none."""
     desk.vault.edit_all(ids, lambda version: {"category": category or None}, what="categorise")
     return _rows(desk, ids)
 
 
 @task
 def tag(desk: Desk, ids: list[str], add: list[str], remove: list[str]) -> list[dict[str, Any]]:
-    """Add and take off tags; return the memories' rows."""
     desk.vault.edit_all(ids, lambda version: {"tags": sorted({*version.field("tags"), *add} - set(remove))}, what="tag")
     return _rows(desk, ids)
 
 
 @task
 def remove(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
-    """Remove memories; return their rows."""
     desk.vault.remove(ids)
     return _rows(desk, ids)
 
 
 @task
 def restore(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
-    """Bring removed memories back, all or none; return their rows."""
     desk.vault.restore_all(ids)
     return _rows(desk, ids)
 
 
 @task
 def merge(desk: Desk, id: str, into: str) -> dict[str, Any]:
-    """Merge memory *id* into memory *into*, which stays; return the row of what came of it."""
+    """Merge memory *id* into memory *into*, which stays."""
     desk.vault.merge_into(id, into)
     return _rows(desk, [into])[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -269,17 +270,7 @@ def _standing(desk: Desk, link: Link, found: Status) -> dict[str, Any]:
         "pulled": found.pulled,
         "pushed": found.pushed,
         "alarms": [_alarm(each) for each in found.alarms],
-        "devices": [
-            {
-                "writer": line.writer,
-                "name": line.name,
-                "this": line.this,
-                "last_word": line.last_word,
-                "position": line.position,
-                "behind": line.behind,
-            }
-            for line in found.devices
-        ],
+        "devices": [{**asdict(line), "behind": line.behind} for line in found.devices],
         "failing": record.sentence(now),
         "hint": record.hint,
         "good": record.good,
