@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ghostie import files, text
-from ghostie.simulator.history import STEPS, Event, History
+from ghostie.simulator.history import Event, History
 from ghostie.simulator.verdict import Broken
 
-__all__ = ["STEPS", "Event", "Report", "simulate"]
+__all__ = ["Event", "Report", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,13 @@ class Report:
         return lines
 
 
-def simulate(seed: int, *, steps: int = STEPS, folder: Path | None = None) -> Report:
+def simulate(seed: int) -> Report:
     """Live through the history *seed* in a folder that is thrown away afterwards. The same seed is the same history."""
     memory = Path("/dev/shm")
-    where = folder or (memory if memory.is_dir() else None)
     broken: str | None = None
     fault: BaseException | None = None
-    with files.throwaway_folder(where) as made:
-        history = History(seed, made, steps=steps)
+    with files.throwaway_folder(memory if memory.is_dir() else None) as folder:
+        history = History(seed, folder)
         devices = len(history.machines)
         try:
             history.run()

@@ -82,12 +82,10 @@ class Doom:
 class History:
     """A history in the making. `run` lives through it; what it cannot keep, it raises as Broken."""
 
-    def __init__(self, seed: int, folder: Path, *, steps: int = STEPS) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, folder: Path) -> None:
         self.rnd = random.Random(seed)
         self.malicious = seed % 2 == 1
         self.events: list[Event] = []
-        self.steps = steps
         self.step = 0
         self.folder = folder
         self.now = START
@@ -200,7 +198,7 @@ class History:
         with files.simulated(self._before, waits=False):
             actions, weights = zip(*self.MAY, strict=True)
             self._begin()
-            for _ in range(self.steps):
+            for _ in range(STEPS):
                 self.step += 1
                 self.cloud.pass_time()
                 if self.malicious and self.rnd.random() < 0.1:

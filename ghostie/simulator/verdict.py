@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUIET_ROUNDS = 3
 REPAIRS = 4
 
-Picture = tuple[frozenset[str], tuple[tuple[str, tuple[str, ...]], ...]]
+Picture = tuple[frozenset[str], dict[str, tuple[str, ...]]]
 
 
 class Broken(Exception):
@@ -175,12 +175,14 @@ def _meet(history: History) -> None:
             told = [history.pull(machine, yes=True), history.push(machine)]
             history.tell(machine.name, f"quiet round {number}", "; ".join(told))
         first, *others = (picture(history, machine) for machine in history.machines)
+        alike = all(other == first for other in others)
         # a picture leaves some memories out, and what is new of those may still be on its way
-        if all(other == first for other in others) and not lost(history, versions_of(history.machines[0])):
+        if alike and not lost(history, versions_of(history.machines[0])):
             return
-    if all(other == first for other in others):
+    if alike:
         return
-    apart = sorted({str(each) for other in others for each in (*(first[0] ^ other[0]), *set(first[1]) ^ set(other[1]))})
+    names, heads = first
+    apart = sorted({str(each) for other in others for each in (names ^ other[0]) | (heads.items() ^ other[1].items())})
     raise Broken("all devices come to one state in three quiet rounds", ", ".join(apart)[:400])
 
 
@@ -211,8 +213,8 @@ def picture(history: History, machine: Machine) -> Picture:
     vault, spoilt = machine.link.vault, history.spoilt
     vault.refresh()
     versions = frozenset(stem for stem in vault.files.stems() if stem[:26] not in spoilt)
-    entries = [entry for entry in vault.index.entries() if entry.id not in spoilt]
-    return versions, tuple(sorted((entry.id, tuple(sorted(entry.heads))) for entry in entries))
+    heads = {entry.id: tuple(sorted(entry.heads)) for entry in vault.index.entries() if entry.id not in spoilt}
+    return versions, heads
 
 
 def lost(history: History, versions: dict[str, Version]) -> set[str]:
