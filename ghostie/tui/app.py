@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 
+from ghostie.errors import NoPassphrase
 from ghostie.paths import Layout
 from ghostie.tui import themes
 from ghostie.tui.keeper import Asked, Cancelled, Failed, Keeper, KeeperGone, Opening, Then, told
@@ -185,7 +186,7 @@ class GhostieApp(App[None]):
             return
         if said["event"] == "locked":
             error = told(said["error"])
-            self.lock("" if type(error).__name__ in ("NoPassphrase",) else spoken(error))
+            self.lock("" if isinstance(error, NoPassphrase) else spoken(error))
         elif said["event"] == "changed":
             self.changed()
 

@@ -122,8 +122,7 @@ class Desk:
             return
         if opening["ask"]:
             raise NoPassphrase()
-        file = Path(opening["file"]) if opening["file"] else None
-        sources = Sources(file=file, environ=dict(opening["environ"]))
+        sources = Sources(file=self.passphrase_file, environ=dict(opening["environ"]))
         if self.layout.next_key.exists():
             from ghostie.sync.moving import finish_move
 

@@ -102,17 +102,13 @@ def _signed(sign: str, said: str, spots: Sequence[tuple[int, int]], width: int, 
 
 def _wrapped(said: str, width: int) -> Iterator[tuple[int, str]]:
     """Yield the wrapped lines of *said*, made safe, each with where it starts."""
-    shown = _shown(said)
+    shown = words.shown(said)
     start = 0
     for line in text.wrapped(shown, max(width, 1)):
         found = shown.find(line, start) if len(shown) <= LONGEST else start
         start = found if found >= 0 else start
         yield start, line
         start += len(line)
-
-
-def _shown(said: str) -> str:
-    return text.safe(said).replace("\t", "    ")
 
 
 def _marked(line: str, start: int, spots: Sequence[tuple[int, int]], plain: Style | None, mark: Style) -> Line:
@@ -135,7 +131,7 @@ def _changed(olds: Sequence[str], news: Sequence[str]) -> dict[str, dict[int, li
     for at, (old, new) in enumerate(zip(olds, news, strict=True)):
         if max(len(old), len(new)) > LONGEST:
             continue
-        was, now = (_WORD.findall(_shown(each)) for each in (old, new))
+        was, now = (_WORD.findall(words.shown(each)) for each in (old, new))
         if max(len(was), len(now)) > MOST_WORDS:
             continue
         matcher: SequenceMatcher[str] = SequenceMatcher(None, was, now, autojunk=False)

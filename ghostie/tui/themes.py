@@ -66,19 +66,15 @@ _made: dict[str, dict[str, Style]] = {}
 
 def styles(theme: Theme) -> dict[str, Style]:
     """Return the styles that lines are painted in, by what they mean."""
-    if theme.name not in _made:
-        _made[theme.name] = _styles(theme)
-    return _made[theme.name]
-
-
-def _styles(theme: Theme) -> dict[str, Style]:
+    if theme.name in _made:
+        return _made[theme.name]
 
     def colour(value: str | None) -> Color | None:
         return Color.parse(value) if value else None
 
     ink, ground = colour(theme.foreground), colour(theme.background)
     panel = colour(theme.panel)
-    return {
+    made = _made[theme.name] = {
         "text": Style(color=ink, bgcolor=ground),
         "dim": Style(color=colour(theme.variables.get("dim"))),
         "name": Style(color=colour(theme.primary)),
@@ -93,6 +89,7 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "key": Style(color=colour(theme.accent), bgcolor=panel, bold=True),
         "button": Style(color=ink, bgcolor=panel, bold=True),
     }
+    return made
 
 
 class Colourless(LineFilter):

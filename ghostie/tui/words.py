@@ -25,7 +25,11 @@ def line(words: str, width: int) -> str:
 
 def lines(words: str, width: int) -> Iterator[str]:
     """Yield *words* safe, in lines of at most *width* cells, broken between words where that can be; lazily."""
-    return text.wrapped(text.safe(words).replace("\t", "    "), max(width, 1))
+    return text.wrapped(shown(words), max(width, 1))
+
+
+def shown(words: str) -> str:
+    return text.safe(words).replace("\t", "    ")
 
 
 def strip(pieces: Iterable[Piece], width: int, style: Style) -> Strip:

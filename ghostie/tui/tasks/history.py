@@ -29,17 +29,17 @@ def versions(desk: Desk, id: str) -> dict[str, Any]:
     vault = desk.fresh()
     desk.seen()
     entry = vault.find(id)
-    opened = dict(vault.files.read_many(entry.stems()))
+    read = vault.files.read_many(entry.stems())
+    opened = {stem: version for stem, version in read if not isinstance(version, Damaged)}
     made = []
     ordered = sorted(entry.versions.values(), key=lambda row: (-row["number"], -row["modified"], row["hash"]))
     for row in ordered:
         version = opened.get(entry.stem(row["hash"]))
         parents = [digest for digest in row.get("parents", ()) if digest in entry.versions]
-        changed: list[str] | None = None
-        if version is not None and not isinstance(version, Damaged) and parents:
-            before = opened.get(entry.stem(parents[0]))
-            if before is not None and not isinstance(before, Damaged):
-                changed = [each.name for each in differences(before, version, context=0)]
+        before = opened.get(entry.stem(parents[0])) if parents else None
+        changed = None
+        if version is not None and before is not None:
+            changed = [each.name for each in differences(before, version, context=0)]
         made.append(
             {
                 "id": row["hash"],
@@ -53,7 +53,7 @@ def versions(desk: Desk, id: str) -> dict[str, Any]:
                 "parents": parents,
                 "changed": changed,
                 "text": str(row.get("excerpt", ""))[:EXCERPT],
-                "damaged": version is None or isinstance(version, Damaged),
+                "damaged": version is None,
             }
         )
     return {"row": row_of(entry), "versions": made}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from dataclasses import asdict
 from itertools import chain
@@ -191,9 +193,6 @@ def schedule(desk: Desk, every: int, program: str, anyway: bool = False) -> dict
     Returns None, and makes nothing, where nothing would open the vault then, unless *anyway*. Raises NoScheduler or
     SchedulerFailed.
     """
-    import os
-    import sys
-
     from ghostie.sync.schedule import NothingOpens
     from ghostie.sync.schedule import schedule as make
 
