@@ -58,9 +58,6 @@ class Cloud:
         there = {key: content for key, content in self._side(device).items() if key not in self.hidden}
         return there | self.instead
 
-    def port(self, device: str) -> Port:
-        return Port(self, device)
-
     def _side(self, device: str) -> Objects:
         return self.sides[self.side.get(device, 0) % len(self.sides)]
 
@@ -216,11 +213,11 @@ class Malice:
     Each act returns what it did, in words, or None where there was nothing to do it to.
     """
 
-    def __init__(self, cloud: Cloud, foreign: dict[str, bytes]) -> None:
+    def __init__(self, cloud: Cloud, foreign: Objects, who: Callable[[str], str]) -> None:
         self._cloud = cloud
         self._rnd = cloud.rnd
         self._foreign = foreign  # another vault's objects
-        self.who: Callable[[str], str] = lambda writer: writer
+        self._who = who
 
     def act(self) -> str | None:
         acts = (
@@ -290,7 +287,7 @@ class Malice:
         if not names:
             return None
         self._cloud.hidden |= {name.key for name in names}
-        return "the store hides " + what.format(self.who(names[0].writer))
+        return "the store hides " + what.format(self._who(names[0].writer))
 
     def roll_back(self) -> str | None:
         cloud = self._cloud
@@ -355,7 +352,7 @@ class Malice:
         if forged in names:
             return None
         self._cloud.instead[forged.key] = self._cloud.objects()[one.key]
-        return f"the store shows an object of {self.who(one.writer)}'s as one of {self.who(other.writer)}'s"
+        return f"the store shows an object of {self._who(one.writer)}'s as one of {self._who(other.writer)}'s"
 
     def swap(self) -> str | None:
         names = self._names()
@@ -364,7 +361,7 @@ class Malice:
         one, other = self._rnd.sample(names, 2)
         now = self._cloud.objects()
         self._cloud.instead |= {one.key: now[other.key], other.key: now[one.key]}
-        return f"the store swaps an object of {self.who(one.writer)}'s and one of {self.who(other.writer)}'s"
+        return f"the store swaps an object of {self._who(one.writer)}'s and one of {self._who(other.writer)}'s"
 
     def alter(self) -> str | None:
         names = self._names()
@@ -375,7 +372,7 @@ class Malice:
         bit, end = self._rnd.randrange(8 * len(content)), self._rnd.randrange(len(content))
         altered = self._rnd.choice((turned(content, bit), content[:end], content + b"\0", *JUNK))
         self._cloud.instead[name.key] = altered
-        return f"the store alters an object of {self.who(name.writer)}'s"
+        return f"the store alters an object of {self._who(name.writer)}'s"
 
     def plant(self) -> str | None:
         names = self._names()
@@ -385,7 +382,7 @@ class Malice:
         first = beside.first + self._rnd.randrange(20)
         planted = SegmentName(beside.writer, first, first + self._rnd.randrange(3), self._rnd.randbytes(8).hex())
         self._cloud.instead[planted.key] = self._rnd.choice((*JUNK, self._rnd.randbytes(700)))
-        return f"the store plants an object in {self.who(beside.writer)}'s log"
+        return f"the store plants an object in {self._who(beside.writer)}'s log"
 
     def plant_a_foreign_one(self) -> str | None:
         self._cloud.instead |= {key: body for key, body in self._foreign.items() if not key.startswith(KEYS)}

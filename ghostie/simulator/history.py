@@ -23,7 +23,7 @@ from ghostie.crypto.sealing import Keys
 from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError, UnknownVersion
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
-from ghostie.simulator.cloud import Cloud, Malice
+from ghostie.simulator.cloud import Cloud, Malice, Port
 from ghostie.simulator.verdict import Broken, Evidence, come_to_rest, evidence, judge, left, versions_of
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
@@ -96,8 +96,7 @@ class History:
         self.slot = _key_file_of(self.keys)
         self.config = Config("folder", {}, self.keys.vault.hex(), self.slot.digest)
         self.cloud.carry_out("", {key_name(self.slot.digest): self.slot.spelt()}, [])
-        self.malice = Malice(self.cloud, self._foreign_store())
-        self.malice.who = self.who
+        self.malice = Malice(self.cloud, self._foreign_store(), self.who)
         self.evil = False  # something malicious was done and stands
         self.acknowledged: set[str] = set()
         self.spoilt: set[str] = set()  # memories whose purge was lost with all who knew of it
@@ -138,7 +137,7 @@ class History:
             new_id=lambda: new_id(self.rnd.randbytes),
             salt=lambda: new_salt(self.rnd.randbytes),
         )
-        store: ObjectStore = self.cloud.port(name)
+        store: ObjectStore = Port(self.cloud, name)
         if self.rnd.random() < 0.5:
             store = Retrying(
                 store,
@@ -201,8 +200,9 @@ class History:
             for _ in range(STEPS):
                 self.step += 1
                 self.cloud.pass_time()
-                if self.malicious and self.rnd.random() < 0.1:
-                    self._be_malicious()
+                if self.malicious and self.rnd.random() < 0.1 and (done := self.malice.act()):
+                    self.evil = True
+                    self.tell("the store", done)
                 machine, action = self.rnd.choice(self.machines), self.rnd.choices(actions, weights)[0]
                 self._act(self._in_conflict() or machine if action is History.resolve else machine, action)
             come_to_rest(self)
@@ -223,12 +223,6 @@ class History:
         """Return a device on which there is something to settle."""
         found = [machine for machine in self.machines if conflicts.open_conflicts(machine.link.vault)]
         return self.rnd.choice(found) if found else None
-
-    def _be_malicious(self) -> None:
-        done = self.malice.act()
-        if done is not None:
-            self.evil = True
-            self.tell("the store", done)
 
     def _act(self, machine: Machine, action: Callable[[History, Machine], str]) -> None:
         what, outcome = action.__name__.replace("_", " "), ""
