@@ -7,14 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ghostie.tui.tasks import task
+from ghostie.vault.query import Filter, Query, Term, answer, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ghostie.memory import Record, Version
+    from ghostie.memory import Version
     from ghostie.tui.desk import Desk
     from ghostie.vault import Vault
-    from ghostie.vault.query import Term
     from ghostie.vault.row import Entry
 
 EXCERPT = 400
@@ -34,19 +34,13 @@ def listing(desk: Desk, query: str, first: int = 0) -> dict[str, Any]:
     With words in the query the best HITS come best first, and "snippets" has for each pieces of text and whether they
     are hits. Raises BadFilter.
     """
-    from ghostie.vault.query import parse
-
     asked = parse(query)
     vault = desk.fresh()
     desk.seen()
-    snippets: dict[str, list[list[Any]]] = {}
-    more = False
     if asked.words and not asked.filter(0).deleted:
         entries, snippets, more = _found(vault, asked)
     else:
-        from ghostie.vault.query import answer
-
-        entries = answer(vault, asked)
+        entries, snippets, more = answer(vault, asked), {}, False
     return {
         "ids": "".join([entry.id for entry in entries]),
         "rows": [row_of(entry) for entry in entries[:first]],
@@ -56,7 +50,7 @@ def listing(desk: Desk, query: str, first: int = 0) -> dict[str, Any]:
     }
 
 
-def _found(vault: Vault, asked: Any) -> tuple[list[Entry], dict[str, list[list[Any]]], bool]:
+def _found(vault: Vault, asked: Query) -> tuple[list[Entry], dict[str, list[list[Any]]], bool]:
     from ghostie.vault.search import spans
 
     wanted = asked.filter(vault.clock())
@@ -127,8 +121,12 @@ def memory(desk: Desk, id: str) -> dict[str, Any]:
     vault = desk.fresh()
     entry = vault.find(id)
     version = _last(vault, entry)
-    record: Record = version.shown("open" if entry.in_conflict else None)
-    return {"row": row_of(entry), "record": record, "versions": len(entry.versions), "hash": version.hash}
+    return {
+        "row": row_of(entry),
+        "record": version.shown("open" if entry.in_conflict else None),
+        "versions": len(entry.versions),
+        "hash": version.hash,
+    }
 
 
 def _last(vault: Vault, entry: Entry) -> Version:
@@ -147,8 +145,6 @@ def terms(desk: Desk, query: str) -> dict[str, Any]:
 
     Each has its spelling, whether it is on, and for how many memories it holds where that is known.
     """
-    from ghostie.vault.query import Term, parse
-
     asked = parse(query)
     on = [term.spelt() for term in asked.terms]
     counts = standing(desk)
@@ -173,8 +169,6 @@ def toggled(desk: Desk, query: str, term: str) -> dict[str, Any]:
 
     Of what a memory has only one of, the new one takes the old one's place.
     """
-    from ghostie.vault.query import Query, parse
-
     asked, (given,) = parse(query), parse(term).terms
     kept = tuple(each for each in asked.terms if each != given)
     if len(kept) == len(asked.terms):
@@ -260,8 +254,6 @@ def waiting(desk: Desk) -> dict[str, Any]:
 
 
 def _waiting(vault: Vault) -> list[str]:
-    from ghostie.vault.query import Filter
-
     return [entry.id for entry in vault.select(Filter(status="inbox", conflict=False))]
 
 
