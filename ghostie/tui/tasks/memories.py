@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ghostie.tui.tasks import task
-from ghostie.vault.query import Filter, Query, Term, answer, parse
+from ghostie.vault.query import Filter, Query, Term, answer, load_filters, parse
+from ghostie.vault.query import save_filter as keep_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -225,18 +226,14 @@ def numbers(desk: Desk) -> dict[str, Any]:
 @task
 def filters(desk: Desk) -> dict[str, str]:
     """Return the saved filters by digit. Raises Damaged."""
-    from ghostie.vault.query import load_filters
-
     return {str(digit): spelt for digit, spelt in load_filters(desk.vault).items()}
 
 
 @task
 def save_filter(desk: Desk, digit: str, query: str) -> dict[str, str]:
     """Keep *query* under *digit*, or nothing where it is empty; return all that is kept. Raises UsageError."""
-    from ghostie.vault.query import save_filter as save
-
     number = int(digit) if digit.isdecimal() and len(digit) == 1 else 0
-    return {str(each): spelt for each, spelt in save(desk.vault, number, query or None).items()}
+    return {str(each): spelt for each, spelt in keep_filter(desk.vault, number, query or None).items()}
 
 
 # -- the inbox -------------------------------------------------------------------------------------------------------
