@@ -63,6 +63,10 @@ class Listing(Place):
             self.rows.set_lines(lines)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
+        self.moved()
+
+    def moved(self) -> None:
+        """Follow the cursor, which stands on another row. (Textual calls a handler in every class that has one.)"""
         self.repaint()
 
     def _paint(self, row: Row, width: int, lines: int) -> list[list[Piece]]:
@@ -119,9 +123,9 @@ class Beside(Listing):
     def not_seen(self, error: GhostieError) -> None:
         self.page.show([[("! ", self.ghostie.painted["bad"])]], f"{error}\n\n{error.way_out() or ''}")
 
-    def on_rows_moved(self, message: Rows.Moved) -> None:
+    def moved(self) -> None:
         self.look()
-        super().on_rows_moved(message)
+        super().moved()
 
     def on_rows_opened(self, message: Rows.Opened) -> None:
         if not self.wide:

@@ -54,6 +54,10 @@ class Finding(Place):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
+        self.typed()
+
+    def typed(self) -> None:
+        """Follow what is typed."""
         self.look()
 
     def look(self) -> None:
@@ -229,8 +233,7 @@ class PickPlace(Finding):
     def resized(self) -> None:
         self.rows.set_lines(2 if self.narrow else 1)
 
-    def on_input_changed(self, message: Input.Changed) -> None:
-        message.stop()
+    def typed(self) -> None:
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(DEBOUNCE, self.look)

@@ -130,7 +130,7 @@ class MemoriesPlace(Changing, Beside):
     def on_rows_wanted(self, message: Rows.Wanted) -> None:
         self.fetch("memories.rows", message)
 
-    def on_rows_moved(self, message: Rows.Moved) -> None:
+    def moved(self) -> None:
         if not self.alive:
             return
         if self.rows.current is not None:
