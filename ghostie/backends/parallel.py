@@ -33,13 +33,10 @@ def in_parallel(tasks: Iterable[Callable[[], None]], workers: int = WORKERS) -> 
             except BaseException as error:
                 failures.append(error)
 
-    # of our own and not a pool's: a pool waits for its threads even when the person has pressed Ctrl-C
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(todo)))]
-    for thread in threads:
-        thread.start()
+    running = [meanwhile(work) for _ in range(min(workers, len(todo)))]
     try:
-        for thread in threads:
-            thread.join()
+        for ended in running:
+            ended()
     except BaseException as error:
         failures.append(error)
         raise
@@ -64,6 +61,7 @@ def meanwhile(task: Callable[[], T]) -> Callable[[], T]:
         except BaseException as error:
             failures.append(error)
 
+    # of our own and not a pool's: a pool waits for its threads even when the person has pressed Ctrl-C
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
 

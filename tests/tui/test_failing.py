@@ -24,6 +24,13 @@ from .house import MASTER, PASSPHRASE, House, Screen
 CANARY = "canary-4f1d"
 
 
+def review(laptop: Device, before: str, debug: str | None) -> tuple[int, str]:
+    """Run *before*, then the screens on a terminal; return the exit code and what was written there."""
+    env = {"TERM": "xterm-256color", **({"GHOSTIE_DEBUG": debug} if debug else {})}
+    code, seen = laptop.on_terminal("review", env=env, before=before)
+    return code, seen.decode(errors="replace")
+
+
 @pytest.mark.parametrize("debug", [None, "1"])
 @pytest.mark.parametrize("where", ["key", "answer", "timer"])
 def test_a_fault_ends_in_one_line_and_shows_no_value(laptop: Device, debug: str | None, where: str) -> None:
@@ -43,9 +50,7 @@ def breaks(self):
     {at}
 memories.MemoriesPlace.opened = breaks
 """
-    env = {"TERM": "xterm-256color", **({"GHOSTIE_DEBUG": debug} if debug else {})}
-    code, seen = laptop.on_terminal("review", env=env, before=before)
-    said = seen.decode(errors="replace")
+    code, said = review(laptop, before, debug)
     assert code == 1
     assert CANARY not in said
     assert "ghostie: error: a fault in ghostie (ValueError)" in said
@@ -60,9 +65,7 @@ def breaks(self):
     self.ask("memories.rows", print, failed=lambda error: self.app.exit(), ids=[{{"x": "{CANARY}"}}])
 memories.MemoriesPlace.opened = breaks
 """
-    env = {"TERM": "xterm-256color", **({"GHOSTIE_DEBUG": debug} if debug else {})}
-    code, seen = laptop.on_terminal("review", env=env, before=before)
-    said = seen.decode(errors="replace")
+    code, said = review(laptop, before, debug)
     assert code == 0
     assert CANARY not in said
     assert ("in rows" in said) == bool(debug)
