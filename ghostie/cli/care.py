@@ -1,4 +1,4 @@
-"""Commands that look after the vault and this installation, and what `ghostie` alone shows."""
+"""Commands that look after the vault, and what `ghostie` alone shows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import stat
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 from ghostie import __version__, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, layout_of, open_
-from ghostie.errors import GhostieError, NotOurs, NoVault, UsageError
+from ghostie.errors import GhostieError, NoVault, UsageError
 
 ALARM = 4
 
@@ -143,7 +142,9 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     from ghostie.vault import upkeep
 
     if args.accelerate:
-        _accelerate(args)
+        from ghostie.cli.own import accelerate
+
+        accelerate(args)
     findings: list[tuple[bool, str, str]] = []
 
     def found(what: str, good: bool = True, way: str = "") -> None:
@@ -212,70 +213,3 @@ def gc(args: argparse.Namespace, out: Output) -> None:
     old, files = text.plural(done.versions, "old version"), text.plural(done.quarantined, "file")
     record = {"versions": done.versions, "quarantined": done.quarantined, "dry_run": args.dry_run}
     out.done(record, f"{dropped} {old} and {files} of old quarantine")
-
-
-# -- this installation, by the install.sh that made it -----------------------------------------------------------------
-
-
-def update(args: argparse.Namespace, out: Output) -> None:
-    """Bring the checkout that ghostie was installed from up to date, and let its install.sh do the rest."""
-    kit = _kit()
-    origin = Path(args.source) if args.source else _origin(kit)
-    if args.dry_run:
-        otherwise = "ghostie was not installed by its install.sh, so what installed it updates it"
-        said = f"would run install.sh in {origin}" if kit else otherwise
-        out.done({"by_script": kit is not None, "sources": str(origin) if origin else None}, said)
-        return
-    if kit is None:
-        raise NotOurs
-    if origin is None or not (origin / "install.sh").is_file():
-        raise UsageError("the sources that ghostie was installed from are gone", "give a new clone with --from DIR")
-    if (origin / ".git").exists() and not args.no_fetch:
-        _pull(origin, out)
-    _install(kit, origin, args)
-
-
-def _accelerate(args: argparse.Namespace) -> NoReturn:
-    """Build PyNaCl and orjson; what there is stays if that fails. Raises NotOurs."""
-    if (kit := _kit()) is None:
-        raise NotOurs
-    _install(kit, kit, args, "--accelerate")
-
-
-def _kit() -> Path | None:
-    """Return the folder of what this installation was made from, or None if install.sh did not make it."""
-    kit = Path(sys.prefix).resolve() / "kit"
-    return kit if (kit / "install.sh").is_file() and kit.parent.parent.name == "venvs" else None
-
-
-def _origin(kit: Path | None) -> Path | None:
-    try:
-        return Path((kit / "origin").read_text(encoding="utf-8").rstrip("\n")) if kit else None
-    except OSError:
-        return None
-
-
-def _pull(origin: Path, out: Output) -> None:
-    import subprocess
-
-    from ghostie.tools import environment
-
-    out.note(f"fetching what is new in {origin} …")
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(origin), "pull", "--ff-only", "--quiet"], check=False, env=environment()
-        )
-    except OSError:
-        raise UsageError("git is not here", "install it, or give --no-fetch to take the sources as they are") from None
-    if done.returncode != 0:
-        raise UsageError("the sources could not be brought up to date", "--no-fetch takes them as they are")
-
-
-def _install(kit: Path, sources: Path, args: argparse.Namespace, *wishes: str) -> NoReturn:
-    """Let the install.sh of *sources* take this process over."""
-    from ghostie.tools import environment
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    said = [*wishes, "--prefix", str(kit.parent.parent.parent), *(["--yes"] if args.yes else [])]
-    os.execvpe("sh", ["sh", str(sources / "install.sh"), *said], environment())

@@ -393,7 +393,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "self update",
         "bring ghostie itself up to date, by the install.sh that made it",
-        "care:update",
+        "own:update",
         option("--from", "DIR", "the clone to take it from (default: as before)", dest="source"),
         flag("--no-fetch", "take the sources as they are, without `git pull`"),
         flag("--yes", "do not ask"),
