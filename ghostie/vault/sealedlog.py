@@ -3,7 +3,8 @@
     "GHOL" | generation, 16 random bytes | frame | frame | …        frame = length, 4 bytes | sealed entry
 
 Each frame is sealed under the log's name, generation and its own offset, so frames can be neither moved nor mixed. What
-follows a torn one (a crash while appending) is found again by its magic.
+follows a torn one (a crash while appending) is found again by its magic. A torn frame that lacks 1 to 3 bytes may open
+all the same, for the next one begins with zeros: then that one begins within it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class SealedLog:
         if len(raw) < _START or raw[:4] != _HEAD:
             self.damaged = True
             return []
-        entries, offset, generation = [], _START, raw[4:_START]
+        entries, offset, tried, generation = [], _START, 0, raw[4:_START]
         while offset < len(raw):
             end = offset + 4 + int.from_bytes(raw[offset : offset + 4], "big")
             try:
@@ -71,10 +72,12 @@ class SealedLog:
                 offset = end
             except SealError:
                 self.damaged = True
-                found = raw.find(MAGIC, offset + 5)
+                found = raw.find(MAGIC, max(offset, tried) + 1)
+                if found == offset + 4:  # the one that does not open
+                    found = raw.find(MAGIC, found + 1)
                 if found < 0:
                     break
-                offset = found - 4
+                offset, tried = found - 4, found
         return entries
 
     def state(self) -> tuple[int, bytes | None]:

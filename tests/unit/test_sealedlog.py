@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ghostie import files
-from ghostie.crypto.keys import new_keys, next_epoch
-from ghostie.crypto.sealing import Keys, Purpose, SealError, seal
+from ghostie.crypto.keys import first_epoch, new_keys, next_epoch
+from ghostie.crypto.sealing import FRAME, OVERHEAD, SMALLEST, Keys, Purpose, SealError, seal
 from ghostie.errors import CannotRead, CannotWrite
 from ghostie.vault.sealedlog import SealedLog
 from tests.patience import within
 
 HEAD = 20
+LOG_KEYS = first_epoch(bytes(range(32)))
 
 
 @pytest.fixture
@@ -144,6 +149,60 @@ def test_what_is_appended_after_a_torn_tail_is_found_again(log: SealedLog, path:
         log.append(entries(2, 11))
         assert log.read() == entries(2) + entries(3, 10)
         assert log.damaged
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_torn_tail_that_the_next_entry_completes_costs_neither(
+    log: SealedLog, path: Path, missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(entries(1))
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(secrets, "token_bytes", lambda size: b"n" * size)  # so that the key stream is known
+        trial = bytes(SMALLEST - FRAME)
+        log.append([trial])
+        key_stream = path.read_bytes()[-missing:]
+        path.write_bytes(before)
+        beginning = (OVERHEAD + SMALLEST).to_bytes(4, "big")[:missing]  # of the next frame: its length
+        torn = trial[:-missing] + bytes(one ^ other for one, other in zip(key_stream, beginning, strict=True))
+        log.append([torn])
+    whole = path.read_bytes()
+    assert whole[-missing:] == beginning
+    path.write_bytes(whole[:-missing])
+    log.append(entries(3, 1))
+    assert (log.read(), log.damaged) == ([*entries(1), torn, *entries(3, 1)], True)
+
+
+@given(data=st.data())
+def test_what_is_acknowledged_is_read_whatever_was_torn_between(data: st.DataObject) -> None:
+    """Append, tear the tail or add junk to it, append again, … : every entry appended whole is read, in order."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        path = Path(folder) / "log"
+        log = SealedLog(path, LOG_KEYS, Purpose.OPERATION, "operations")
+        log.append([b"first"], durable=False)
+        kept = [b"first"]
+        for number in range(data.draw(st.integers(1, 8))):
+            before = path.read_bytes()
+            entry = b"%d " % number + bytes(data.draw(st.sampled_from([0, 1, 230, 240, 3000])))
+            log.append([entry], durable=False)
+            whole = path.read_bytes()
+            frame = whole[len(before) :]
+            happening = data.draw(st.sampled_from(["whole", "torn", "torn late", "junk"]))
+            if happening == "torn":
+                path.write_bytes(before + frame[: data.draw(st.integers(0, len(frame) - 1))])
+            elif happening == "torn late":
+                zeroed = frame[:-3] + bytes(data.draw(st.integers(0, 2)))
+                path.write_bytes(before + zeroed)
+            else:
+                kept.append(entry)
+                if happening == "junk":
+                    pieces = [b"GHO1", b"GHO", b"G", bytes(1), bytes(3), frame[:8], frame[:30], b"\xff", before[:24]]
+                    tail = st.lists(st.sampled_from(pieces), min_size=1, max_size=6)
+                    path.write_bytes(whole + b"".join(data.draw(tail)))
+        log.append([b"last"], durable=False)
+        found = log.read()
+        assert [entry for entry in found if entry in kept] == kept
+        assert found[-1] == b"last"
 
 
 def test_a_tail_of_zeros_or_junk_is_passed_over(log: SealedLog, path: Path) -> None:
