@@ -3,17 +3,18 @@
 
 usage() {
     cat <<'EOF'
-usage: ./test.sh [lint|slow|bench] [--] [ARGUMENT…]
-       ./test.sh python VERSION|lowest [slow] [--] [ARGUMENT…]
+usage: ./test.sh [lint|full|bench] [--] [ARGUMENT…]
+       ./test.sh python VERSION|lowest [full] [--] [ARGUMENT…]
 
   ./test.sh                  lint, then the everyday tests
+  ./test.sh full             all tests that the everyday run leaves out, 5,000 simulated histories among them
   ./test.sh lint             lint alone
-  ./test.sh slow             the tests that take longer
   ./test.sh bench            the measurements: all, or those of `local`, `network` or `small`
-  ./test.sh python 3.13      the everyday tests under another Python, if it is here; `newest`: under the newest that is
-  ./test.sh python 3.13 slow the tests that take longer, under it
-  ./test.sh lowest           the everyday tests, with every dependency at the lowest version that is allowed
-  ./test.sh -- -k merge      what follows goes to pytest
+  ./test.sh python 3.13      the tests that another Python can break, under it, if it is here; `newest`: under the
+                             newest that is
+  ./test.sh lowest           the tests that a library can break, with every dependency at the lowest version allowed
+  ./test.sh lowest full      all tests that this leaves out, under the same
+  ./test.sh -- -k merge      what follows goes to pytest; `full --histories 1000` simulates fewer
 
 GHOSTIE_TEST_SWIFT=1 tries S3 against Debian's swift too (apt install swift-proxy swift-account swift-container
 swift-object, as root).
@@ -129,6 +130,13 @@ need_tmux() {
         say 'test.sh: tmux is not here, so the tests in a real terminal skip (Debian or Ubuntu: apt install tmux)'
 }
 
+# Calls to the system are made to fail, and are counted, by strace.
+need_strace() {
+    command -v strace >/dev/null || debian strace || true
+    command -v strace >/dev/null ||
+        say 'test.sh: strace is not here, so the tests with injected faults skip (Debian or Ubuntu: apt install strace)'
+}
+
 # What is published is packed by advzip.
 need_advzip() {
     command -v advzip >/dev/null || debian advancecomp || true
@@ -186,17 +194,6 @@ lint() {
     [ -z "$failed" ]
 }
 
-# hold ARGUMENT…: run tests side by side. What fails there is run once more by itself: a test that holds alone hung on
-# what ran beside it. It is named, and does not fail the run.
-hold() {
-    tested=0
-    pytest -n auto "$@" </dev/null || tested=$?
-    [ "$tested" = 1 ] || return "$tested"
-    say 'What failed, once more and by itself'
-    pytest --last-failed --last-failed-no-failures none "$@" </dev/null || return 1
-    say 'test.sh: warning: what is named FAILED above failed beside other tests and held alone; look at it'
-}
-
 main() {
     set -eu
     cd -- "$(dirname -- "$0")"
@@ -223,7 +220,7 @@ main() {
         ;;
     esac
     case ${1:-} in
-    slow)
+    full)
         mode=$1
         shift
         ;;
@@ -255,6 +252,10 @@ main() {
     esac
 
     linted=0 held=0
+    case $under in
+    '') everyday='not slow' rest=slow ;;
+    *) everyday=versions rest='not versions' ;;
+    esac
     case $mode in
     lint)
         lint
@@ -265,21 +266,22 @@ main() {
         need_advzip
         exec python -m tests.bench.bench "$@"
         ;;
-    slow)
-        which=slow
+    full)
+        which=$rest
         need_advzip
         ;;
     all)
-        which='not slow'
+        which=$everyday
         [ -n "$under" ] || lint || linted=1
         ;;
     esac
 
     need_sodium
     need_tmux
+    need_strace
     use_memory
     say 'Tests'
-    hold -m "$which" "$@" || held=$?
+    pytest -n auto --dist worksteal -m "$which" "$@" </dev/null || held=$?
     [ "$linted" = 0 ] || say "test.sh: lint failed:$failed"
     [ "$held" = 0 ] || exit "$held"
     exit "$linted"

@@ -17,7 +17,7 @@ from ghostie.paths import Layout
 from ghostie.vault import make_home
 from ghostie.vault.device import new_device
 from ghostie.vault.vault import Vault
-from tests import tried
+from tests import seeds, tried
 from tests.cli.device import short_folder
 
 # everyday runs are the same every time; HYPOTHESIS_PROFILE=search looks further, and prints how to repeat what it finds
@@ -26,6 +26,14 @@ settings.register_profile(
 )
 settings.register_profile("search", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    seeds.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seeds.draw(config)  # before pytest-xdist starts its workers, which are handed this process's options
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -40,6 +48,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if line := seeds.sentence(terminalreporter):
+        terminalreporter.write_line(line)
     if line := tried.sentence():
         terminalreporter.write_line(line)
 

@@ -13,6 +13,8 @@ from ghostie.cli import completion
 from .device import Device
 from .story import COMMANDS
 
+pytestmark = pytest.mark.versions
+
 CHECKS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-n"], "fish": ["fish", "--no-execute"]}
 
 

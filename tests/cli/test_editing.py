@@ -13,6 +13,8 @@ import pytest
 from .device import Device, Scene, wait_until
 from .story import fight
 
+pytestmark = pytest.mark.versions
+
 NOTING = """
 import json, os, stat, sys
 from pathlib import Path

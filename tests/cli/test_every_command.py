@@ -9,6 +9,8 @@ from ghostie.cli import parser
 from .device import Scene, ageless
 from .story import COMMANDS, Line, lines
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.fixture(scope="module")
 def told(shared: Scene) -> dict[str, Line]:

@@ -18,6 +18,8 @@ from ghostie import text
 
 from .device import PASSPHRASE, Device, Done, Scene
 
+pytestmark = pytest.mark.versions
+
 GOLDEN = Path(__file__).with_name("golden")
 START = 1_750_000_000_000  # 2025-06-15 15:06:40 UTC
 MINUTE, DAY = 60_000, 86_400_000

@@ -8,6 +8,8 @@ import pytest
 
 from .device import Device
 
+pytestmark = pytest.mark.versions
+
 HEAVY = {"textual", "rich", "requests", "nacl", "tinydb", "orjson", "sqlite3", "keyring", "mnemonic", "platformdirs"}
 
 # prints what is loaded when the command is done, on a line of its own

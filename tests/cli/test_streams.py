@@ -12,6 +12,8 @@ import pytest
 
 from .device import GHOSTIE, Device
 
+pytestmark = pytest.mark.versions
+
 WORDS = " ".join(shlex.quote(word) for word in GHOSTIE)
 
 

@@ -14,6 +14,8 @@ from ghostie.cli.grammar import Parser
 from .device import ROOT, Device, Done, Scene, ageless
 from .story import COMMANDS
 
+pytestmark = pytest.mark.versions
+
 
 def test_sync_may_be_spelt_in_three_ways(pair: Scene) -> None:
     laptop = pair.device("laptop")

@@ -17,6 +17,8 @@ from tests import tried
 
 from .objectstore import ObjectStoreContract
 
+pytestmark = pytest.mark.versions
+
 
 class TestFolderStore(ObjectStoreContract):
     @pytest.fixture

@@ -14,6 +14,8 @@ import pytest
 from tests.cli.device import ROOT
 from tests.install.place import PATIENCE, SCRIPT, Place, copied, pretended
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

@@ -20,7 +20,7 @@ from tests.install.lookalike import HOME, MEMORY, PREFIX, Phone
 from tests.integration.s3servers import Server, moto
 
 __all__ = ["moto"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.versions]
 
 SECRET = {"GHOSTIE_PASSPHRASE": PASSPHRASE}
 

@@ -15,6 +15,8 @@ from ghostie.errors import AuthFailed, StoreError, StoreRefused, Unreachable
 from .gists import Clock
 from .loopback import Answer, Fault, Loopback, Request
 
+pytestmark = pytest.mark.versions
+
 GIVEN = "gho_given" + "1" * 27
 DEVICE = "3584d83530557fdd1f46af8289938c8ef79f9dc5"
 PENDING: list[dict[str, Any]] = [{"error": "authorization_pending"}]

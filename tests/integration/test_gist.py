@@ -16,6 +16,8 @@ from tests.conformance.objectstore import ObjectStoreContract
 from .gists import OTHER, WRITER, Clock, a_store, segment
 from .gistserver import TOKEN, GistServer
 
+pytestmark = pytest.mark.versions
+
 KEY = "ghostie/global/keys/0123456789abcdef0123456789abcdef.key"
 
 

@@ -22,6 +22,8 @@ from .faultproxy import Asked, FaultProxy, Play, http
 from .gists import WRITER, Clock, segment
 from .gistserver import TOKEN
 
+pytestmark = pytest.mark.versions
+
 HASTE = Patience(connect=0.3, silence=0.4, answer=0.6, least_rate=1e6, longest=3.0)
 PATIENCE = Patience(connect=10.0, silence=10.0, answer=20.0)
 IN_TIME = 60.0  # what is read from its own address is asked for four times

@@ -16,6 +16,8 @@ from tests.sync.world import World, add, contents, entry, in_conflict, in_step, 
 from .gists import a_store
 from .gistserver import TOKEN, GistServer
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.fixture
 def world(server: GistServer, tmp_path: Path) -> World:

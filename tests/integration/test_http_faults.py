@@ -34,6 +34,8 @@ from tests.patience import little_memory
 
 from .faultproxy import Asked, End, FaultProxy, Play, Script, http
 
+pytestmark = pytest.mark.versions
+
 SECRETS = {"access_key": "AKIAGHOSTIE000000001", "secret_key": "canary/secret+key", "session_token": "canary-token"}
 PATIENCE = Patience(connect=3.0, silence=4.0, answer=5.0)
 HASTE = Patience(connect=0.3, silence=0.4, answer=0.6, least_rate=1e6, longest=3.0)

@@ -20,6 +20,8 @@ from tests.conformance.objectstore import ObjectStoreContract
 from .faultproxy import FaultProxy
 from .s3servers import Server, moto, rclone, s3_server
 
+pytestmark = pytest.mark.versions
+
 __all__ = ["moto", "rclone", "s3_server"]
 
 HOUR = 3600.0

@@ -18,6 +18,8 @@ from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreError, Stor
 
 from .faultproxy import Asked, FaultProxy, Play, Script, http
 
+pytestmark = pytest.mark.versions
+
 SECRETS = {"access_key": "AKIAGHOSTIE000000001", "secret_key": "canary/secret+key", "session_token": "canary/token+="}
 XML = {"Content-Type": "application/xml"}
 OBJECT = {"ETag": '"x"', "Content-Type": "application/octet-stream"}

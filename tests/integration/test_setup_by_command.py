@@ -18,6 +18,8 @@ from .gistserver import TOKEN, GistServer
 from .s3servers import Server, moto, rclone, s3_server
 from .test_deviceflow import GIVEN, SignIn
 
+pytestmark = pytest.mark.versions
+
 __all__ = ["moto", "rclone", "s3_server"]
 
 WRONG = "wrong-and-secret-0123456789"

@@ -14,6 +14,8 @@ from ghostie import codec
 from ghostie.errors import BadJson
 from tests.tiers import here, in_pure_tier
 
+pytestmark = pytest.mark.versions
+
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 numbers = st.one_of(
     st.integers(),

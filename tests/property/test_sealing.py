@@ -12,6 +12,8 @@ from ghostie.crypto import sodium
 from ghostie.crypto.keys import first_epoch
 from ghostie.crypto.sealing import FRAME, HEADER, OVERHEAD, Keys, Purpose, SealError, padded, seal, subkey, unseal
 
+pytestmark = pytest.mark.versions
+
 KEYS = first_epoch(bytes(range(32)))
 ONE = seal(KEYS, Purpose.VERSION, (b"name",), b"the one plaintext" * 10)
 

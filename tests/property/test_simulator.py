@@ -21,9 +21,9 @@ import pytest
 from ghostie.memory import Version
 from ghostie.simulator import Report, simulate
 from ghostie.vault.vault import TakenIn, Vault
+from tests import seeds
 
-EVERYDAY, EVERYDAY_CHUNK = 96, 12
-ALL, CHUNK = 5_000, 100
+EVERYDAY, CHUNK = 96, 12
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
     "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
@@ -32,10 +32,10 @@ FOUND = {
 }
 
 
-def live(first: int, last: int) -> list[Report]:
-    """Live through the histories *first* to *last*; each has to hold."""
+def live(histories: Iterable[int]) -> list[Report]:
+    """Live through the *histories*, named by their seeds; each has to hold."""
     reports = []
-    for seed in range(first, last):
+    for seed in histories:
         report = simulate(seed)
         if report.broken is not None:
             raise AssertionError("\n".join(report.lines())) from report.fault
@@ -43,21 +43,27 @@ def live(first: int, last: int) -> list[Report]:
     return reports
 
 
-@pytest.mark.parametrize("first", range(0, EVERYDAY, EVERYDAY_CHUNK))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.function.__name__ == seeds.LONG:
+        drawn = seeds.chosen(metafunc.config)
+        metafunc.parametrize(
+            "part", [drawn[at : at + CHUNK] for at in range(0, len(drawn), CHUNK)], ids=lambda part: part.start
+        )
+
+
+@pytest.mark.parametrize("first", range(0, EVERYDAY, CHUNK))
 def test_every_history_keeps_every_promise(first: int) -> None:
-    live(first, first + EVERYDAY_CHUNK)
+    live(range(first, first + CHUNK))
 
 
-@pytest.mark.parametrize("seeds", FOUND.values(), ids=FOUND)
-def test_a_history_that_once_broke_a_promise_keeps_all_of_them(seeds: tuple[int, ...]) -> None:
-    for seed in seeds:
-        live(seed, seed + 1)
+@pytest.mark.parametrize("known", FOUND.values(), ids=FOUND)
+def test_a_history_that_once_broke_a_promise_keeps_all_of_them(known: tuple[int, ...]) -> None:
+    live(known)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(10_000, 10_000 + ALL, CHUNK))
-def test_five_thousand_histories_keep_every_promise(first: int) -> None:
-    live(first, first + CHUNK)
+def test_every_history_that_the_commit_draws_keeps_every_promise(part: range) -> None:
+    live(part)
 
 
 def test_the_same_seed_is_the_same_history_to_the_byte_in_whatever_process() -> None:
@@ -80,7 +86,7 @@ def test_the_same_seed_is_the_same_history_to_the_byte_in_whatever_process() -> 
 
 def test_everything_that_may_happen_does_happen() -> None:
     """A simulator that is too kind proves nothing: in a few dozen histories everything it can do was done."""
-    reports = live(200, 244)
+    reports = live(range(200, 244))
     told = [event for report in reports for event in report.events]
     seen = Counter(note for event in told for note in event.store)
     for note in (

@@ -35,6 +35,8 @@ from .world import (
     sync,
 )
 
+pytestmark = pytest.mark.versions
+
 # -- what one says, the other hears -----------------------------------------------------------------------------------
 
 

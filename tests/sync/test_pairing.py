@@ -41,7 +41,7 @@ from .joining import MINE, THEIRS, link_of, linked, new, sources
 from .power import PowerCut, at_every_cut, cut_before
 from .world import START, add, contents, in_step, ledger, settle
 
-pytestmark = pytest.mark.usefixtures("quick_kdf")
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_kdf")]
 
 ANYWHERE = Expected(bytes(range(16)), 3, b"key's id", {})
 S3 = Invitation(

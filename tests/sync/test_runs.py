@@ -16,6 +16,8 @@ from ghostie.sync.runs import FIRST_PAUSE, LOG_LIMIT, LONGEST_PAUSE, Record, loa
 
 from .world import START, World
 
+pytestmark = pytest.mark.versions
+
 HOUR = 3_600_000
 
 

@@ -19,6 +19,8 @@ from ghostie.sync.schedule import NoScheduler
 from ghostie.sync.schedulers import Android, Cron, Job, Plan, SchedulerFailed, Systemd, moments
 from tests.schedulers import stand_in
 
+pytestmark = pytest.mark.versions
+
 ODD = [
     "/home/plain/.ghostie",
     "/home/a b/.ghostie",

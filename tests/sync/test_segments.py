@@ -32,6 +32,8 @@ from ghostie.sync.segment import (
 
 from .world import START
 
+pytestmark = pytest.mark.versions
+
 KEYS = first_epoch(bytes(range(32)))
 OTHERS = first_epoch(bytes(32))
 TIPS = Tips(KEYS)

@@ -24,6 +24,8 @@ from ghostie.crypto.keys import FLOOR, KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, seal
 from ghostie.paths import Layout
 
+pytestmark = pytest.mark.versions
+
 MINUTE = 60
 
 peers_are_told = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="this system does not say who is there")

@@ -17,6 +17,8 @@ from ghostie import codec
 from ghostie.errors import BadJson
 from tests.tiers import here, in_pure_tier
 
+pytestmark = pytest.mark.versions
+
 LONG = "7" * 400
 
 GOOD: dict[str, bytes] = {

@@ -21,6 +21,8 @@ from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
 from tests.patience import within
 from tests.tiers import ROOT
 
+pytestmark = pytest.mark.versions
+
 OLD, NEW = b"old" * 100, b"new" * 200
 
 

@@ -20,6 +20,8 @@ from ghostie.backends.http import (
 from ghostie.backends.wire import Exchange
 from ghostie.errors import AuthFailed, StoreRefused, Throttled, Unreachable, UsageError
 
+pytestmark = pytest.mark.versions
+
 THEN = 1369353600.0  # Fri, 24 May 2013 00:00:00 GMT
 
 

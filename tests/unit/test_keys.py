@@ -28,6 +28,8 @@ from ghostie.errors import (
 )
 from tests.tiers import here, in_pure_tier, needs_sodium
 
+pytestmark = pytest.mark.versions
+
 PASSPHRASE = "correct horse battery stäple"
 MASTER = bytes(range(32))
 

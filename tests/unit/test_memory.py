@@ -34,6 +34,8 @@ from ghostie.memory import (
     trusted_version,
 )
 
+pytestmark = pytest.mark.versions
+
 ID = "a2b3c4d5e6f7abcdefghijklmn"
 TIME = "2025-06-28T14:30:00.000Z"
 FIRST = {"version": 1, "last_modified": TIME}

@@ -19,6 +19,8 @@ from ghostie.errors import (
 )
 from tests.conformance.objectstore import ObjectStoreContract
 
+pytestmark = pytest.mark.versions
+
 
 class Moody(MemoryStore):
     """A store that raises what it is told to, call by call, and then behaves; with *commits* it acts before it raises."""

@@ -15,6 +15,8 @@ from ghostie.backends.s3api import BadReply, fault, page, parse
 from ghostie.backends.store import ObjectInfo, open_store
 from ghostie.errors import AuthFailed, StoreRefused, Unreachable, UsageError
 
+pytestmark = pytest.mark.versions
+
 KEYS = {"access_key": "AKIACANARY", "secret_key": "canary/secret"}
 
 

@@ -19,6 +19,8 @@ from ghostie.errors import CannotRead, CannotWrite
 from ghostie.vault.sealedlog import SealedLog
 from tests.patience import within
 
+pytestmark = pytest.mark.versions
+
 HEAD = 20
 LOG_KEYS = first_epoch(bytes(range(32)))
 

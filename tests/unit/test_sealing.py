@@ -35,6 +35,8 @@ from ghostie.crypto.sealing import (
 )
 from tests.tiers import ROOT, here, in_pure_tier, needs_sodium
 
+pytestmark = pytest.mark.versions
+
 CONTEXT = (b"name", b"place")
 TEXT = b"the NAS answers on 10.0.0.7\n"
 

@@ -28,6 +28,8 @@ from ghostie.backends.s3api import (
     to_sign,
 )
 
+pytestmark = pytest.mark.versions
+
 CONTRACTS = Path(os.environ.get("CONTRACTS") or Path(__file__).resolve().parents[3] / "shared" / "contracts")
 SUITE = CONTRACTS / "sigv4" / "tests" / "aws-signing-test-suite" / "v4"
 VECTORS = sorted(path.name for path in SUITE.iterdir()) if SUITE.is_dir() else []

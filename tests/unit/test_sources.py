@@ -13,7 +13,6 @@ import ghostie
 
 PACKAGE = Path(ghostie.__file__).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
-MOST_LINES = 500
 
 Finder = Callable[[ast.AST], Iterator[str]]
 
@@ -191,11 +190,6 @@ def test_only_the_faces_speak() -> None:
 
 def test_no_switch_for_tests_is_left_in_the_package() -> None:
     assert [name for name, source in SOURCES.items() if re.search(r"GHOSTIE_(TEST|INSECURE|CHEAP|FAST)", source)] == []
-
-
-def test_no_file_is_two_things() -> None:
-    long = {name: lines for name, source in SOURCES.items() if (lines := source.count("\n")) > MOST_LINES}
-    assert long == {}
 
 
 # -- the rules see what they are for ---------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from ghostie.text import ago, excerpt, fit, one_line, plural, safe, shortest_prefix, size, width
 
+pytestmark = pytest.mark.versions
+
 MARK = "\N{REPLACEMENT CHARACTER}"
 DAY = 86_400_000
 

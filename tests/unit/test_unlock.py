@@ -30,6 +30,8 @@ from ghostie.errors import (
 from ghostie.paths import Layout
 from tests.tiers import ROOT
 
+pytestmark = pytest.mark.versions
+
 PASSPHRASE = "correct horse battery"
 
 

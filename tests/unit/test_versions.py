@@ -19,6 +19,8 @@ from ghostie.paths import VERSION_SUFFIX, Layout, is_stem
 from ghostie.vault.versions import VersionFiles
 from tests.patience import within
 
+pytestmark = pytest.mark.versions
+
 
 def a_version(content: str, memory_id: str | None = None) -> Version:
     return make_version(

@@ -10,6 +10,8 @@ from ghostie.vault.vault import Vault
 
 from .house import START, Clock, content, contents, entry_of, made, reopened, shown, versions_of
 
+pytestmark = pytest.mark.versions
+
 
 def test_what_was_added_is_there_for_the_next_process(vault: Vault) -> None:
     version = vault.add("the NAS answers on 10.0.0.7", category="network", tags=["lan"], context={"port": 22})

@@ -12,6 +12,8 @@ from ghostie.vault.vault import Vault
 
 from .house import START, Clock, made
 
+pytestmark = pytest.mark.versions
+
 ONE, TWO = id_from(bytes(16)), id_from(bytes(15) + b"\1")
 
 

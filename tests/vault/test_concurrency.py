@@ -18,6 +18,8 @@ from ghostie.vault.vault import Vault
 
 from .house import picture, rebuilt, reopened
 
+pytestmark = pytest.mark.versions
+
 OPENING = """
 import sys
 from pathlib import Path

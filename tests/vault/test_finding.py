@@ -13,6 +13,8 @@ from ghostie.vault.vault import Vault
 
 from .house import KEYS, START, Clock, new_vault
 
+pytestmark = pytest.mark.versions
+
 HOSTILE = [
     "",
     " ",

@@ -15,6 +15,8 @@ from ghostie.vault.vault import Vault
 
 from .house import made, picture, rebuilt, reopened, shown
 
+pytestmark = pytest.mark.versions
+
 STRANGE = [
     "NUL \0 in the middle",
     "\0",

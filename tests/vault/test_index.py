@@ -19,6 +19,8 @@ from ghostie.vault.vault import Vault
 
 from .house import contents, made, picture, plaintexts, rebuilt, reopened, temporaries
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.fixture
 def lived_in(vault: Vault) -> Vault:

@@ -12,6 +12,8 @@ from ghostie.vault.vault import Vault
 
 from .house import START, made
 
+pytestmark = pytest.mark.versions
+
 ROUTER = "the router in the hall answers on 10.0.0.1 and its passphrase is on the label"
 OTHER = "the printer in the attic sleeps until somebody opens the lid and says hello"
 

@@ -13,6 +13,8 @@ from ghostie.vault import merge
 
 from .house import START, family, made
 
+pytestmark = pytest.mark.versions
+
 ID = "m" * 26
 
 

@@ -12,6 +12,8 @@ from ghostie.vault.vault import Vault
 
 from .house import START
 
+pytestmark = pytest.mark.versions
+
 DAY = 86_400_000
 
 

@@ -12,6 +12,8 @@ from ghostie.vault.vault import Vault
 
 from .house import made, plaintexts, reopened
 
+pytestmark = pytest.mark.versions
+
 
 def found(vault: Vault, query: str, **how: bool) -> list[str]:
     vault.refresh()

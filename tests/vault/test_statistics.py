@@ -11,6 +11,8 @@ from ghostie.vault.vault import Vault
 
 from .house import START, Clock
 
+pytestmark = pytest.mark.versions
+
 # START is 2025-06-15, a Sunday
 
 

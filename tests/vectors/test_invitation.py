@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ghostie.crypto import keys as keyring
 from ghostie.sync.pairing import Invitation, opened, read
 from ghostie.sync.setup import Expected
+
+pytestmark = pytest.mark.versions
 
 CODE = (
     "GH1MBQWEY3EMVTGO2DJNJVWY3LON4BQEFQOYAAHLEDSC3JW3N4OIVVQROKTNA5JVUDEB4RCCFVFCXMQTE2MI2DKFFD46OMHZIIAKT4IH4XCL2AIW5A"

@@ -17,6 +17,8 @@ from ghostie.crypto.sealing import PAYS_FROM, Keys, Purpose, SealError, seal, un
 from tests.tiers import here, in_pure_tier, needs_sodium
 from tests.vectors import make
 
+pytestmark = pytest.mark.versions
+
 HERE = Path(__file__).resolve().parent
 TASKS = {"sealed": "unseal", "keys": "unwrap", "records": "record"}
 VECTORS: dict[str, dict[str, dict[str, Any]]] = {
