@@ -170,7 +170,17 @@ class NotNoted(GhostieError):
 
 
 class CannotRead(GhostieError):
+    """A file that the system does not give just now: whether anything is wrong with what it holds is not known."""
+
     message = "could not read {path}: {why}"
+
+
+class NotPlain(CannotRead):
+    """A link, a folder, a pipe or something far too large in the place of a file: no later try will read it."""
+
+
+class VersionUnreadable(CannotRead):
+    hint = "nothing is lost by that: see to its permissions and the disk, then run the command again"
 
 
 class CannotPrint(GhostieError):
@@ -181,6 +191,14 @@ class Damaged(GhostieError):
     exit_code = 4
     message = "{what} is damaged or was tampered with"
     hint = "`ghostie doctor` checks the whole vault, and sets aside what cannot be opened"
+
+
+class Missing(Damaged):
+    message = "{what} is missing"
+    hint = "`ghostie sync repair` brings back what the store has"
+
+
+Unopened = Damaged | CannotRead  # why a file gave nothing
 
 
 class NewerFormat(GhostieError):

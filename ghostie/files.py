@@ -19,7 +19,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
+from ghostie.errors import BadHome, CannotRead, CannotWrite, NotPlain, VaultBusy
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -264,21 +264,35 @@ def read(path: Path, limit: int = READ_LIMIT) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise CannotRead(path=path, why=_why(error)) from error
+        raise cannot_read(path, error) from error
+
+
+class NoPlainFile(OSError):
+    """What stands under a name is a link, a folder, a pipe or far too large."""
+
+
+def cannot_read(path: Path, error: OSError) -> CannotRead:
+    """Return what *error* of `read_at` says about *path*: NotPlain, or CannotRead, which may pass."""
+    return (NotPlain if isinstance(error, NoPlainFile) else CannotRead)(path=path, why=_why(error))
 
 
 def read_at(folder: int | None, name: str, limit: int = READ_LIMIT) -> bytes:
     """Return the bytes of the plain file *name* in the open *folder*: the quick way for many.
 
-    Raises OSError, for a link, a pipe or a file above *limit* too.
+    Raises OSError: NoPlainFile for a link, a pipe or a file above *limit*.
     """
-    fd = os.open(name, _READ, dir_fd=folder)
+    try:
+        fd = os.open(name, _READ, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise NoPlainFile(error.errno, error.strerror) from error
+        raise
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a plain file")
+            raise NoPlainFile(errno.EINVAL, "not a plain file")
         if status.st_size > limit:
-            raise OSError(errno.EFBIG, "too large")
+            raise NoPlainFile(errno.EFBIG, "too large")
         content = os.read(fd, status.st_size + 1)
         if len(content) == status.st_size:
             return content
@@ -287,10 +301,21 @@ def read_at(folder: int | None, name: str, limit: int = READ_LIMIT) -> bytes:
             total += len(chunk)
             chunks.append(chunk)
         if total > limit:
-            raise OSError(errno.EFBIG, "too large")
+            raise NoPlainFile(errno.EFBIG, "too large")
         return b"".join(chunks)
     finally:
         os.close(fd)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is anything at *path*. Raises CannotRead where the system does not say."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+    return True
 
 
 def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:

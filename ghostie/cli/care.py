@@ -8,11 +8,17 @@ import stat
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ghostie import __version__, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, layout_of, open_
-from ghostie.errors import GhostieError, NoVault, UsageError
+from ghostie.errors import CannotRead, GhostieError, NoVault, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ghostie.vault import Vault
 
 ALARM = 4
 
@@ -160,13 +166,20 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     way = "`ghostie doctor --fix` sets them aside; `ghostie sync repair` brings back what the store has"
     for stem in checked.damaged:
         found(f"version file {stem} is damaged or was tampered with", False, way)
+    for error in checked.unread:
+        found(str(error), False, error.way_out() or "")
     for name in checked.strays:
         found(f"{text.one_line(name)} in memories/ is no file of ghostie's", False, "move it away")
     if args.fix and checked.damaged:
         upkeep.set_aside(vault, checked.damaged)
         found(f"set {text.plural(len(checked.damaged), 'file')} aside in {layout.quarantine}")
-    vault.refresh()
-    found(f"the index knows {text.plural(len(vault.index), 'memory')}")
+    try:
+        vault.refresh()
+    except CannotRead as error:  # it is among those above
+        found(f"the index cannot be brought up to date: {error}", False, error.way_out() or "")
+    else:
+        found(f"the index knows {text.plural(len(vault.index), 'memory')}")
+        _look_at_quarantine(vault, found, fix=args.fix)
     left = agent.seconds_left(layout.agent_socket())
     found("locked" if left is None else f"unlocked for another {left // 60} min")
     try:
@@ -183,6 +196,28 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
             if hint and not good:
                 out.line(f"   {hint}")
     return ALARM if checked.damaged else 1 if bad else 0
+
+
+def _look_at_quarantine(vault: Vault, found: Callable[..., None], *, fix: bool) -> None:
+    from ghostie.vault import upkeep
+
+    aside = upkeep.quarantine(vault)
+    if len(aside):
+        counts = [
+            f"{text.plural(count, 'file')} {what}"
+            for count, what in (
+                (len(aside.whole), "of versions that open"),
+                (aside.damaged, "of versions that do not open"),
+                (aside.unread, "of versions that cannot be read"),
+                (aside.objects, "from the store"),
+            )
+            if count
+        ]
+        way = "`ghostie doctor --fix` puts back what opens"
+        found(f"in quarantine: {', '.join(counts)}", not aside.whole, way)
+    if fix and aside.whole:
+        upkeep.put_back(vault, aside.whole)
+        found(f"put {text.plural(len(aside.whole), 'version')} back from the quarantine")
 
 
 def _simulate(seed: int, out: Output) -> int:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ghostie import codec, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, edited, open_, read_stdin
-from ghostie.errors import BadJson, Damaged, ImportIncomplete, UnknownVersion, UsageError
+from ghostie.errors import BadJson, CannotRead, Damaged, ImportIncomplete, UnknownVersion, UsageError
 from ghostie.memory import local, millis, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ghostie.errors import Unopened
     from ghostie.memory import Record, Version
     from ghostie.vault import Vault
     from ghostie.vault.conflicts import Conflict
@@ -106,23 +107,25 @@ def rows(out: Output, vault: Vault, entries: list[Entry], at: int | None = None)
 
 
 def print_each(out: Output, items: Iterable[T], said: Callable[[T], Any]) -> None:
-    """Print what is *said* of each of *items*, as one document. Raises Damaged, after it, if a file did not open."""
-    values, damaged = [], []
+    """Print what is *said* of each of *items*, as one document. Raises, after it, what kept a file from being shown."""
+    values: list[Any] = []
+    unopened: list[Unopened] = []
     for item in items:
         try:
             values.append(said(item))
-        except Damaged as error:
-            damaged.append(error)
+        except (Damaged, CannotRead) as error:
+            unopened.append(error)
     out.document(values)
-    tell_damaged(out, damaged)
+    tell_unopened(out, unopened)
 
 
-def tell_damaged(out: Output, damaged: Sequence[Damaged]) -> None:
-    """Raise the last of *damaged*, if there are any, after a warning for each before it: all else was told already."""
-    for error in damaged[:-1]:
+def tell_unopened(out: Output, unopened: Sequence[Unopened]) -> None:
+    """Raise the worst of *unopened*, if there are any, after a warning for each other: all else was told already."""
+    worst_last = sorted(unopened, key=lambda error: isinstance(error, Damaged))
+    for error in worst_last[:-1]:
         out.warn(str(error))
-    if damaged:
-        raise damaged[-1]
+    if worst_last:
+        raise worst_last[-1]
 
 
 def print_shown(out: Output, vault: Vault, entries: Iterable[Entry]) -> None:
@@ -460,8 +463,8 @@ def export(args: argparse.Namespace, out: Output) -> None:
     from ghostie.vault.exchange import export_to, exported
 
     vault = open_(args)
-    damaged: list[Damaged] = []
-    records = exported(vault, vault.select(filter_of(args, vault)), damaged)
+    unopened: list[Unopened] = []
+    records = exported(vault, vault.select(filter_of(args, vault)), unopened)
     if args.path is not None:
         count = export_to(Path(args.path), records, force=args.force)
         said = f"wrote {text.plural(count, 'memory')} to {args.path}, in the clear"
@@ -471,4 +474,4 @@ def export(args: argparse.Namespace, out: Output) -> None:
     else:
         for record in records:
             out.document(record)
-    tell_damaged(out, damaged)
+    tell_unopened(out, unopened)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ghostie import files
 from ghostie.errors import UsageError
 from ghostie.paths import Layout, default_home
 
@@ -50,7 +51,7 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
     gc.disable()
     layout = layout_of(args)
     sources = sources_of(args)
-    if layout.next_key.exists():
+    if files.is_there(layout.next_key):
         from ghostie.sync.moving import finish_move
 
         finish_move(layout, sources)

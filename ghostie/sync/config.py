@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
-from ghostie.errors import BadJson, CannotRead, Damaged, NewerFormat, NoStore
+from ghostie.errors import BadJson, Damaged, NewerFormat, NoStore, NotPlain
 from ghostie.paths import Layout
 
 FORMAT = 1
@@ -57,7 +57,7 @@ class Config:
 
 
 def load_config(layout: Layout) -> Config:
-    """Return the store's configuration. Raises NoStore, NewerFormat or Damaged."""
+    """Return the store's configuration. Raises NoStore, NewerFormat, Damaged or CannotRead."""
     try:
         record = codec.loads(files.read(layout.sync_config, 1 << 20))
         if record["format"] > FORMAT:
@@ -65,12 +65,12 @@ def load_config(layout: Layout) -> Config:
         return Config(record["backend"], record["options"], record["vault"], record["slot"], record["secrets"])
     except FileNotFoundError:
         raise NoStore() from None
-    except (BadJson, CannotRead, KeyError, TypeError):
+    except (BadJson, NotPlain, KeyError, TypeError):
         raise Damaged(what="sync/config.json") from None
 
 
 def known_config(layout: Layout) -> Config | None:
-    """Return the store's configuration, or None where there is none that can be read: setup writes another."""
+    """Return the store's configuration, or None where there is none, or none that opens. Raises CannotRead."""
     try:
         return load_config(layout)
     except (NoStore, Damaged):
@@ -79,9 +79,10 @@ def known_config(layout: Layout) -> Config | None:
 
 def reseal_credentials(layout: Layout, older: Keys, newer: Keys) -> None:
     """Seal the credentials again under *newer* keys, where a store is configured. Raises Damaged or CannotWrite."""
-    if not layout.sync_config.exists():
+    try:
+        config = load_config(layout)
+    except NoStore:
         return
-    config = load_config(layout)
     if not config.secrets:
         return
     try:

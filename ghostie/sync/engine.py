@@ -49,7 +49,8 @@ class Pulled:
 def push(link: Link, *, dry_run: bool = False) -> Pushed:
     """Publish what no log holds yet. With nothing new there is no request.
 
-    Raises StoreChanged, StoreError or CannotWrite; what was packed stays in the outbox and goes out next time.
+    Raises StoreChanged, StoreError or CannotWrite; what was packed stays in the outbox and goes out next time. Raises
+    CannotRead, after all else was sent, for a version file that the system did not give.
     """
     with link.session():
         link.vault.refresh()
@@ -89,6 +90,8 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         compaction.compact(link, outbox, listing, {each.name: len(each.sealed) for each in packed})
         link.ledger.state.pushed = link.vault.clock()
         link.ledger.save()
+        if outbox.unread:
+            raise outbox.unread[0]
         sent = waiting + packed
         return Pushed(
             sum(raw is not None for each in sent for raw in each.segment.raw),

@@ -6,12 +6,15 @@ it was, by any command: every file opens under the old keys or the new ones.
 
 from __future__ import annotations
 
+import contextlib
+
 from ghostie import codec, files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.crypto.unlock import Sources, read_key_file, unlock, unwrap_with
-from ghostie.errors import BadJson, Damaged, ForeignVault, WrongKey
+from ghostie.errors import BadJson, Damaged, ForeignVault, KeysChanged, NotPlain, WrongKey
+from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
 from ghostie.sync.slots import PENDING, note_new_key
@@ -24,7 +27,7 @@ from ghostie.vault.versions import VersionFiles
 def rotate(layout: Layout, keys: Keys, passphrase: str, cost: keyring.Cost) -> int:
     """Open a new epoch, and seal every file again under its key; return how many. The old key then seals nothing.
 
-    The store follows with the next push: its key object, and this device's segments. Raises CannotWrite or VaultBusy.
+    The store follows with the next push: its key object, and this device's segments. Raises as `move`.
     """
     newer = keyring.next_epoch(keys)
     slot = keyring.wrap(newer, passphrase, cost)
@@ -54,7 +57,9 @@ def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
 def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None = None) -> int:
     """Seal everything again under *newer* keys, which *file* wraps; return how many version files there were.
 
-    *slot* is the key object that the store gets with the next push.
+    *slot* is the key object that the store gets with the next push. Raises VaultBusy, KeysChanged, or CannotRead for a
+    file that the system does not give: then nothing was moved. What is raised in the middle (CannotRead, CannotWrite)
+    leaves the rest of the move to the next command.
     """
     carried = b"".join(epoch.to_bytes(4, "big") + key for epoch, key in sorted(older.epochs.items()))
     link = seal(newer, Purpose.CHAIN, (b"move", older.vault), carried)
@@ -64,12 +69,16 @@ def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile 
         "file": file.spelt().decode(),
         "slot": slot.spelt().decode() if slot is not None else None,
     }
-    files.write_durably(layout.next_key, codec.dumps(note))
-    return _reseal(layout, older, newer, file, slot)
+    with files.locked(layout.lock):
+        if files.is_there(layout.next_key) or read_key_file(layout).commitment != older.id_of(older.current):
+            raise KeysChanged()
+        _check_readable(layout, older)
+        files.write_durably(layout.next_key, codec.dumps(note))
+        return _reseal(layout, older, newer, file, slot)
 
 
 def finish_move(layout: Layout, sources: Sources) -> bool:
-    """Finish a move that was cut off; return whether there was one. Raises as `unlock`, or Damaged."""
+    """Finish a move that was cut off; return whether there was one. Raises as `unlock` and `move`, or Damaged."""
     try:
         note = codec.loads(files.read(layout.next_key))
         vault, link = bytes.fromhex(note["from"]), bytes.fromhex(note["keys"])
@@ -90,32 +99,49 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
     epochs = {
         int.from_bytes(carried[at : at + 4], "big"): carried[at + 4 : at + 36] for at in range(0, len(carried), 36)
     }
-    _reseal(layout, Keys(vault, epochs), newer, file, slot)
+    with files.locked(layout.lock):
+        if files.is_there(layout.next_key):  # else another process has finished it meanwhile
+            _reseal(layout, Keys(vault, epochs), newer, file, slot)
     return True
 
 
+def _check_readable(layout: Layout, older: Keys) -> None:
+    """Read all that a move seals again. Raises CannotRead for a file that the system does not give."""
+    store = VersionFiles(layout, older)
+    store.check_readable(sorted(store.stems()))
+    others = [layout.operations, layout.filters, layout.sync_config, layout.sync_state, layout.device]
+    others += [
+        folder / name for folder in (layout.logs, layout.outbox, layout.quarantine) for name in files.names_in(folder)
+    ]
+    for path in others:
+        with contextlib.suppress(FileNotFoundError, NotPlain):
+            files.read(path)
+
+
 def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None) -> int:
+    """Do what a move does, from where it is. The lock is held."""
     store = VersionFiles(layout, newer)
-    with files.locked(layout.lock):
-        if not layout.next_key.exists():
-            return 0  # another process has finished it meanwhile
-        stems = sorted(store.stems())
-        for stem in store.reseal(stems, older):
-            store.quarantine(stem)
-        files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])
-        files.remove_durably(layout.conflicts / name for name in files.names_in(layout.conflicts))
-        reseal_credentials(layout, older, newer)
-        reseal_filters(layout, older, newer)
-        if newer.vault == older.vault:
-            _reseal_logs(layout, newer)
-        else:
-            # what was done, and what was known of a store, was under the vault that this device leaves
-            files.remove_durably([layout.operations])
-            start_over(layout)
-        if slot is not None:
-            note_new_key(layout, slot)
-        files.write_durably(layout.master_key, file.spelt())
-        files.remove_durably([layout.next_key])
+    if newer.vault != older.vault:
+        # under the newer keys what was set aside would open for nobody
+        aside, here = VersionFiles(layout, older).aside(), store.stems()
+        store.put_back([stem for stem, version in aside if isinstance(version, Version) and stem not in here])
+    stems = sorted(store.stems())
+    for stem in store.reseal(stems, older):
+        store.quarantine(stem)  # it was read, and opens under no key
+    files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])
+    files.remove_durably(layout.conflicts / name for name in files.names_in(layout.conflicts))
+    reseal_credentials(layout, older, newer)
+    reseal_filters(layout, older, newer)
+    if newer.vault == older.vault:
+        _reseal_logs(layout, newer)
+    else:
+        # what was done, and what was known of a store, was under the vault that this device leaves
+        files.remove_durably([layout.operations])
+        start_over(layout)
+    if slot is not None:
+        note_new_key(layout, slot)
+    files.write_durably(layout.master_key, file.spelt())
+    files.remove_durably([layout.next_key])
     return len(stems)
 
 
@@ -125,7 +151,7 @@ def _reseal_logs(layout: Layout, newer: Keys) -> None:
         writer = name.partition(".")[0]
         logs.append(SealedLog(layout.logs / name, newer, Purpose.LOG, f"log/{writer}"))
     for log in logs:
-        if log.path.exists():
+        if files.is_there(log.path):
             log.replace(log.read())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ghostie import files
-from ghostie.errors import CannotRead, NotFound
+from ghostie.errors import CannotRead, NotFound, NotPlain
 from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import newer
 from ghostie.sync.segment import GENESIS, ROOT, BadSegment, Entry, Segment, SegmentName, open_segment, seal_segment
@@ -32,6 +32,7 @@ class Outbox:
     """What this device has to publish."""
 
     def __init__(self, link: Link) -> None:
+        self.unread: list[CannotRead] = []  # what the system did not give of what `read` was asked for
         self._link = link
         self._vault = link.vault
 
@@ -75,7 +76,7 @@ class Outbox:
             try:
                 sealed = files.read(folder / name.file)
                 segment = open_segment(self._vault.keys, self._link.ledger.tips, name, sealed)
-            except (BadSegment, CannotRead):
+            except (BadSegment, NotPlain):
                 files.remove_durably(folder / each.file for each in names[len(packed) :])
                 break
             each = Packed(segment, sealed)
@@ -104,10 +105,12 @@ class Outbox:
     # -- packing -----------------------------------------------------------------------------------------------------
 
     def read(self, versions: Iterable[tuple[str, str]]) -> tuple[list[Entry], list[str]]:
-        """Return the canonical bytes of *versions*, and the names of the files that do not open."""
+        """Return the canonical bytes of *versions*, and the names of the files that do not open; see `unread`, too."""
         entries: list[Entry] = []
         unreadable: list[str] = []
-        for stem, raw in self._vault.files.raw_many(f"{memory_id}.{digest[:32]}" for memory_id, digest in versions):
+        self.unread = []
+        stems = [f"{memory_id}.{digest[:32]}" for memory_id, digest in versions]
+        for stem, raw in self._vault.files.raw_many(stems, self.unread):
             if raw is None:
                 unreadable.append(stem)
             else:
@@ -170,7 +173,7 @@ class Outbox:
         """Return what stands behind *hashes*: canonical bytes, or the hash alone where a purge left no more.
 
         What is not here (a damaged file, a dropped old version) is read from the segments *names* on the store, so that
-        writing them anew never loses what they hold.
+        writing them anew never loses what they hold. Raises CannotRead: what is here and cannot be read is not gone.
         """
         wanted = {digest.hex() for digest in hashes}
         purged = self._destroyed() & wanted

@@ -172,7 +172,7 @@ def _named(expected: Expected, slots: Mapping[str, KeyFile], *, empty: bool) -> 
 
 def _create(meant: _Meant) -> SetUp:
     layout, store = meant.layout, meant.place.store
-    if not layout.master_key.exists():
+    if not files.is_there(layout.master_key):
         raise NoVault(home=layout.home)
     before = known_config(layout)
     if before is not None and not meant.again and meant.place.is_of(before):
@@ -194,7 +194,7 @@ def _create(meant: _Meant) -> SetUp:
 
 def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
     layout, sources, place = meant.layout, meant.sources, meant.place
-    here = read_key_file(layout) if layout.master_key.exists() else None
+    here = read_key_file(layout) if files.is_there(layout.master_key) else None
     ours = {digest: file for digest, file in slots.items() if here is not None and file.vault == here.vault}
     if here is not None and ours:
         # two devices may have set an empty store up at the same moment: the smaller vault id stays
@@ -218,7 +218,7 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
     if here is None:
         make_home(layout)
         with alone(layout) if meant.fresh else contextlib.nullcontext():
-            if layout.master_key.exists():
+            if files.is_there(layout.master_key):
                 raise VaultBusy()  # another setup was quicker
             device = new_device(meant.device_name)
             device.save(layout)
@@ -319,7 +319,7 @@ def _keys_here(layout: Layout, sources: Sources) -> Keys:
 def _tied(meant: _Meant, tied: tuple[Vault, str], brought: int) -> SetUp:
     layout, (vault, digest) = meant.layout, tied
     before = known_config(layout)
-    if layout.sync_config.exists() and (before is None or not meant.place.is_of(before)):
+    if files.is_there(layout.sync_config) and (before is None or not meant.place.is_of(before)):
         start_over(layout)
         vault.device = load_device(layout)
     if meant.expected is not None:

@@ -17,12 +17,12 @@ PENDING = "slot.key"
 
 def note_new_key(layout: Layout, slot: KeyFile) -> None:
     """Keep *slot*, new keys or the keys under a new passphrase, for the next push; nothing if there is no store."""
-    if layout.sync_config.exists():
+    if files.is_there(layout.sync_config):
         files.write_durably(layout.outbox / PENDING, slot.spelt())
 
 
 def is_pending(layout: Layout) -> bool:
-    return (layout.outbox / PENDING).exists()
+    return files.is_there(layout.outbox / PENDING)
 
 
 def send(link: Link, listing: Listing) -> bool:

@@ -44,11 +44,11 @@ def create_vault(
     layout = Layout(home or default_home())
     keyring.check_passphrase(passphrase)
     device = new_device(device_name)
-    if layout.master_key.exists():
+    if files.is_there(layout.master_key):
         raise VaultExists(home=layout.home)
     make_home(layout)
     with files.locked(layout.lock):
-        if layout.master_key.exists():
+        if files.is_there(layout.master_key):
             raise VaultExists(home=layout.home)
         keys = keyring.new_keys()
         key_file = keyring.wrap(keys, passphrase, cost or keyring.calibrate())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Purpose, seal
-from ghostie.errors import AnotherSide, Damaged, NoConflict, UsageError
+from ghostie.errors import AnotherSide, CannotRead, Damaged, NoConflict, UsageError
 from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, normal, said
 from ghostie.paths import VERSION_SUFFIX
 from ghostie.vault import merge
@@ -183,7 +183,7 @@ def note(vault: Vault, ids: Iterable[str]) -> None:
             continue
         try:
             conflict = look(vault, entry)
-        except Damaged:
+        except (Damaged, CannotRead):
             continue  # the person hears of it where it is looked at
         sheet = {
             "id": memory_id,

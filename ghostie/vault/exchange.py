@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ghostie import codec, files
-from ghostie.errors import BadJson, BadMemory, Damaged, GhostieError, UsageError
+from ghostie.errors import BadJson, BadMemory, CannotRead, Damaged, GhostieError, Unopened, UsageError
 from ghostie.memory import (
     MAX_CONTENT,
     Record,
@@ -204,15 +204,15 @@ def _head(vault: Vault, record: Record, sync: Mapping[str, Any], own_status: str
 # -- export ----------------------------------------------------------------------------------------------------------
 
 
-def exported(vault: Vault, entries: Iterable[Entry], damaged: list[Damaged] | None = None) -> Iterator[Record]:
-    """Yield *entries* as `import` reads them. Raises Damaged, or adds it to *damaged* and goes on."""
+def exported(vault: Vault, entries: Iterable[Entry], unopened: list[Unopened] | None = None) -> Iterator[Record]:
+    """Yield *entries* as `import` reads them. Raises Damaged or CannotRead, or adds it to *unopened* and goes on."""
     for entry in entries:
         try:
             version = vault.shown(entry)
-        except Damaged as error:
-            if damaged is None:
+        except (Damaged, CannotRead) as error:
+            if unopened is None:
                 raise
-            damaged.append(error)
+            unopened.append(error)
         else:
             yield version.shown("open" if entry.in_conflict else None)
 

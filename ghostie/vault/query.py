@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
-from ghostie.errors import BadFilter, BadJson, CannotRead, Damaged, UsageError
+from ghostie.errors import BadFilter, BadJson, Damaged, NotPlain, UsageError
 from ghostie.memory import STATUSES, millis, read_time
 from ghostie.paths import Layout
 from ghostie.vault.row import Entry, shown_row
@@ -304,20 +304,20 @@ _PLACE: Final = (b"filters",)
 
 
 def load_filters(vault: Vault) -> dict[int, str]:
-    """Return the saved filters by their digit, as they are spelt. Raises Damaged."""
+    """Return the saved filters by their digit, as they are spelt. Raises Damaged or CannotRead."""
     try:
         kept = codec.loads(unseal(vault.keys, Purpose.FILTERS, _PLACE, files.read(vault.layout.filters)))
         return {int(digit): str(spelt) for digit, spelt in sorted(kept.items()) if int(digit) in DIGITS}
     except FileNotFoundError:
         return {}
-    except (SealError, BadJson, CannotRead, ValueError, AttributeError):
+    except (SealError, BadJson, NotPlain, ValueError, AttributeError):
         raise Damaged(what="filters.enc") from None
 
 
 def save_filter(vault: Vault, digit: int, spelt: str | None) -> dict[int, str]:
     """Keep a filter under *digit*, or with None nothing; return all that are kept. What is damaged is replaced.
 
-    Raises UsageError, BadFilter, VaultBusy or CannotWrite.
+    Raises UsageError, BadFilter, VaultBusy, CannotRead or CannotWrite.
     """
     if digit not in DIGITS:
         raise UsageError("a saved filter has a number from 1 to 9")
@@ -336,11 +336,14 @@ def save_filter(vault: Vault, digit: int, spelt: str | None) -> dict[int, str]:
 
 
 def reseal_filters(layout: Layout, older: Keys, newer: Keys) -> None:
-    """Seal the saved filters under the newest of *newer*; what does not open stays. The lock is held."""
+    """Seal the saved filters under the newest of *newer*; what does not open stays. The lock is held.
+
+    Raises CannotRead or CannotWrite.
+    """
     for keys in (older, newer):
         try:
             kept = codec.loads(unseal(keys, Purpose.FILTERS, _PLACE, files.read(layout.filters)))
-        except (FileNotFoundError, CannotRead, SealError, BadJson):
+        except (FileNotFoundError, NotPlain, SealError, BadJson):
             continue
         files.write_durably(layout.filters, _sealed(newer, kept))
         return

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ghostie import files
-from ghostie.errors import Damaged
+from ghostie.errors import CannotRead, Damaged
+from ghostie.memory import Version
+from ghostie.paths import VERSION_SUFFIX, is_stem
 from ghostie.vault.vault import Vault
 
 A_MONTH = 30 * 86_400_000
@@ -14,11 +16,26 @@ A_MONTH = 30 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found: how many version files opened, and the names of those that did not."""
+    """What a check found: how many version files opened, the names of those that did not, and what was not given."""
 
     good: int
     damaged: tuple[str, ...]
     strays: tuple[str, ...]
+    unread: tuple[CannotRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """What lies in quarantine: the names of version files that open and are not among the others, how many open under
+    no key, how many the system did not give, and how many objects of the store."""
+
+    whole: tuple[str, ...]
+    damaged: int
+    unread: int
+    objects: int
+
+    def __len__(self) -> int:
+        return len(self.whole) + self.damaged + self.unread + self.objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +49,47 @@ class Tidied:
 def check(vault: Vault, *, progress: Callable[[int, int], None] | None = None) -> Checked:
     """Open every version file and hold it against its name. Changes nothing."""
     stems = sorted(vault.files.stems())
-    damaged = []
-    for number, (stem, version) in enumerate(vault.files.read_many(stems), 1):
+    damaged: list[str] = []
+    unread: list[CannotRead] = []
+    for number, (stem, version) in enumerate(vault.files.read_many(stems, unread), 1):
         if isinstance(version, Damaged):
             damaged.append(stem)
         if progress is not None and number % 500 == 0:
             progress(number, len(stems))
-    return Checked(len(stems) - len(damaged), tuple(damaged), tuple(vault.files.strays()))
+    good = len(stems) - len(damaged) - len(unread)
+    return Checked(good, tuple(damaged), tuple(vault.files.strays()), tuple(unread))
+
+
+def quarantine(vault: Vault) -> Quarantine:
+    """Look at what was set aside. The index is loaded. Changes nothing."""
+    aside = dict(vault.files.aside())
+    here, purged = vault.files.stems(), vault.index.destroyed()
+    whole = [
+        stem
+        for stem, version in aside.items()
+        if isinstance(version, Version) and stem not in here and version.hash not in purged
+    ]
+    return Quarantine(
+        tuple(whole),
+        sum(isinstance(version, Damaged) for version in aside.values()),
+        sum(isinstance(version, CannotRead) for version in aside.values()),
+        len(files.names_in(vault.layout.quarantine)) - len(aside),
+    )
+
+
+def put_back(vault: Vault, stems: tuple[str, ...]) -> None:
+    """Move version files that open from the quarantine to the others. Raises VaultBusy or CannotWrite."""
+    with vault.writing():
+        vault.files.put_back(stems)
+        vault.index.load()
+        vault.index.save()
 
 
 def set_aside(vault: Vault, stems: tuple[str, ...]) -> None:
-    """Move version files that do not open into quarantine; the other versions of their memories stay."""
+    """Move version files that do not open into quarantine; the other versions of their memories stay.
+
+    Raises CannotRead for one that the system does not give, and VaultBusy or CannotWrite.
+    """
     with vault.writing():
         for stem in stems:
             vault.files.quarantine(stem)
@@ -52,6 +99,9 @@ def set_aside(vault: Vault, stems: tuple[str, ...]) -> None:
 
 def tidy(vault: Vault, *, history: int | None = None, dry_run: bool = False) -> Tidied:
     """Fold the index, sweep leftovers, drop old quarantine; with *history*, keep that many versions of each memory.
+
+    A version file in quarantine may be the last copy: it is dropped where the same version opens among the others, or
+    was purged. Raises CannotRead, VaultBusy or CannotWrite.
 
     Dropping versions is final, and only on this device: heads stay, and so do memories in conflict.
     """
@@ -75,4 +125,8 @@ def tidy(vault: Vault, *, history: int | None = None, dry_run: bool = False) -> 
 def _old_quarantine(vault: Vault) -> list[str]:
     folder = vault.layout.quarantine
     limit = vault.clock() - A_MONTH
-    return [name for name in files.names_in(folder) if (folder / name).lstat().st_mtime_ns // 1_000_000 < limit]
+    old = [name for name in files.names_in(folder) if (folder / name).lstat().st_mtime_ns // 1_000_000 < limit]
+    stems = [stem for name in old if is_stem(stem := name.removesuffix(VERSION_SUFFIX)) and stem != name]
+    needed = {stem for stem, version in vault.files.read_many(stems) if isinstance(version, Damaged)}
+    needed -= {stem for stem in needed if stem[27:] in {digest[:32] for digest in vault.index.destroyed()}}
+    return [name for name in old if name.removesuffix(VERSION_SUFFIX) not in needed]

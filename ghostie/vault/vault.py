@@ -365,7 +365,7 @@ class Vault:
     def writing(self) -> Iterator[None]:
         """Hold the writers' lock. Raises VaultBusy, or KeysChanged: nothing may be sealed under a key that is left."""
         with files.locked(self.layout.lock, self._patience):
-            if self.layout.next_key.exists():
+            if files.is_there(self.layout.next_key):
                 raise KeysChanged()
             with contextlib.suppress(NoVault):
                 if read_key_file(self.layout).commitment != self.keys.id_of(self.keys.current):

@@ -1,7 +1,12 @@
-"""The truth: one immutable sealed file per version, named `<id>.<first 32 hex digits of its hash>`."""
+"""The truth: one immutable sealed file per version, named `<id>.<first 32 hex digits of its hash>`.
+
+A file that the system does not give (an error of the disk, no permission, no free descriptor) says nothing about what
+it holds. That is CannotRead, never Damaged: the caller stops, and nothing is set aside, dropped or left out for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
@@ -9,7 +14,7 @@ from pathlib import Path
 
 from ghostie import files
 from ghostie.crypto.sealing import Keys, Purpose, SealError, named_key, seal, unseal
-from ghostie.errors import CannotRead, Damaged, GhostieError
+from ghostie.errors import CannotRead, Damaged, GhostieError, Missing, NotPlain, Unopened, VersionUnreadable
 from ghostie.memory import Version, trusted_version
 from ghostie.paths import VERSION_SUFFIX, Layout, is_stem
 from ghostie.vault.row import Entry
@@ -37,36 +42,60 @@ class VersionFiles:
         )
 
     def read(self, stem: str) -> Version:
-        """Return the version *stem*. Raises Damaged if its file is missing, does not open, or is not as named."""
-        try:
-            return self._opened(stem, files.read(self._layout.version(stem)))
-        except (FileNotFoundError, CannotRead):
-            raise Damaged(what=f"version file {stem}") from None
+        """Return the version *stem*. Raises Missing, Damaged if it does not open or is not as named, or CannotRead."""
+        return self._opened(stem, self._sealed(stem))
 
-    def read_many(self, stems: Iterable[str]) -> Iterator[tuple[str, Version | Damaged]]:
-        """Yield each of *stems* with its version, or with the error that it gives."""
+    def read_many(
+        self, stems: Iterable[str], unread: list[CannotRead] | None = None
+    ) -> Iterator[tuple[str, Version | Damaged]]:
+        """Yield each of *stems* with its version, or with the error that it gives.
+
+        Raises CannotRead, or adds it to *unread* and goes on.
+        """
         with files.opened_folder(self._layout.memories) as folder:
             for stem in stems:
                 try:
-                    yield stem, self._opened(stem, files.read_at(folder, stem + VERSION_SUFFIX))
-                except OSError:
-                    yield stem, Damaged(what=f"version file {stem}")
+                    found: Version | Damaged = self._opened(stem, self._sealed(stem, folder))
                 except Damaged as error:
-                    yield stem, error
+                    found = error
+                except CannotRead as error:
+                    if unread is None:
+                        raise
+                    unread.append(error)
+                    continue
+                yield stem, found
 
     def opened(self, entry: Entry) -> dict[str, Version]:
-        """Return the versions of *entry* that open, by hash."""
+        """Return the versions of *entry* that open, by hash. Raises CannotRead."""
         found = self.read_many(entry.stems())
         return {version.hash: version for _, version in found if not isinstance(version, Damaged)}
 
-    def raw_many(self, stems: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield each of *stems* with its checked bytes, unparsed, or with None where it does not open."""
+    def raw_many(
+        self, stems: Iterable[str], unread: list[CannotRead] | None = None
+    ) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each of *stems* with its checked bytes, unparsed, or with None where it does not open.
+
+        Raises CannotRead, or adds it to *unread* and goes on.
+        """
         with files.opened_folder(self._layout.memories) as folder:
             for stem in stems:
                 try:
-                    yield stem, self._raw(stem, files.read_at(folder, stem + VERSION_SUFFIX))[0]
-                except (OSError, Damaged):
-                    yield stem, None
+                    raw: bytes | None = self._raw(stem, self._sealed(stem, folder))[0]
+                except Damaged:
+                    raw = None
+                except CannotRead as error:
+                    if unread is None:
+                        raise
+                    unread.append(error)
+                    continue
+                yield stem, raw
+
+    def check_readable(self, stems: Iterable[str]) -> None:
+        """Read every file of *stems* whole. Raises CannotRead for the first that the system does not give."""
+        with files.opened_folder(self._layout.memories) as folder:
+            for stem in stems:
+                with contextlib.suppress(Damaged):
+                    self._sealed(stem, folder)
 
     def stems(self) -> set[str]:
         return {stem for stem in self.likely() if is_stem(stem)}
@@ -93,26 +122,51 @@ class VersionFiles:
         return files.remove_durably(self._layout.version(stem) for stem in stems)
 
     def quarantine(self, stem: str) -> Path:
-        """Set the file of *stem* aside; return where it went."""
+        """Set the file of *stem* aside, if it can be read; return where it went. Raises Missing or CannotRead."""
+        try:
+            self._sealed(stem)
+        except Missing:
+            raise
+        except Damaged:
+            pass  # no plain file: nothing that could be read
         target = self._layout.quarantine / (stem + VERSION_SUFFIX)
         files.move_durably(self._layout.version(stem), target)
         return target
 
+    def aside(self) -> Iterator[tuple[str, Version | Unopened]]:
+        """Yield each version file that was set aside with its version, or with the error that it gives."""
+        for name in sorted(files.names_in(self._layout.quarantine)):
+            stem = name.removesuffix(VERSION_SUFFIX)
+            if name.endswith(VERSION_SUFFIX) and is_stem(stem):
+                try:
+                    yield stem, self._opened(stem, files.read(self._layout.quarantine / name))
+                except FileNotFoundError:
+                    continue
+                except NotPlain:
+                    yield stem, Damaged(what=f"version file {stem}")
+                except (Damaged, CannotRead) as error:
+                    yield stem, error
+
+    def put_back(self, stems: Iterable[str]) -> None:
+        """Move version files that were set aside to the others. Raises CannotWrite."""
+        for stem in stems:
+            files.move_durably(self._layout.quarantine / (stem + VERSION_SUFFIX), self._layout.version(stem))
+
     def reseal(self, stems: Iterable[str], older: Keys) -> list[str]:
         """Write the files of *stems* that are not under the newest key anew; return those that open under no key.
 
-        Files may be under *older* keys.
+        Files may be under *older* keys. Raises CannotRead, with those before it written or as they were.
         """
         newest = self._keys.current
         damaged: list[str] = []
         batch: list[tuple[Path, bytes]] = []
         for stem in stems:
             try:
-                sealed = files.read(self._layout.version(stem))
+                sealed = self._sealed(stem)
                 if sealed[5:9] == newest.to_bytes(4, "big") and named_key(sealed) == self._keys.id_of(newest):
                     continue
                 raw = self._either(older, stem, sealed)
-            except (FileNotFoundError, CannotRead, Damaged):
+            except Damaged:
                 damaged.append(stem)
                 continue
             batch.append((self._layout.version(stem), seal(self._keys, Purpose.VERSION, (stem.encode(),), raw)))
@@ -129,6 +183,20 @@ class VersionFiles:
             except SealError:
                 continue
         raise Damaged(what=f"version file {stem}")
+
+    def _sealed(self, stem: str, folder: int | None = None) -> bytes:
+        """Return the file of *stem*, from the open *folder* if given. Raises Missing, Damaged or CannotRead."""
+        try:
+            if folder is not None:
+                return files.read_at(folder, stem + VERSION_SUFFIX)
+            return files.read_at(None, str(self._layout.version(stem)))
+        except FileNotFoundError:
+            raise Missing(what=f"version file {stem}") from None
+        except OSError as error:
+            why = files.cannot_read(self._layout.version(stem), error)
+            if isinstance(why, NotPlain):
+                raise Damaged(what=f"version file {stem}") from error
+            raise VersionUnreadable(**why.facts) from error
 
     def _opened(self, stem: str, sealed: bytes) -> Version:
         raw, digest = self._raw(stem, sealed)

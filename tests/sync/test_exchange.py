@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ghostie.backends.store import MemoryStore, ObjectInfo, ObjectStore
-from ghostie.errors import Brake, NoStore, Unreachable
+from ghostie.errors import Brake, CannotRead, NoStore, Unreachable
 from ghostie.paths import Layout
 from ghostie.sync import engine, repair, survey
 from ghostie.sync.config import Config, load_config
@@ -219,8 +219,8 @@ def test_over_a_network_files_are_read_while_the_listing_is_on_its_way(
     link = world.at(phone.vault.layout, store=wire, beside=True)
     read = link.vault.files.raw_many
 
-    def reading(stems: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        yield from read(stems)
+    def reading(stems: Iterable[str], unread: list[CannotRead]) -> Iterator[tuple[str, bytes | None]]:
+        yield from read(stems, unread)
         wire.arrives.set()
 
     monkeypatch.setattr(link.vault.files, "raw_many", reading)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from ghostie.errors import Damaged
+from ghostie.errors import CannotRead, Damaged
 from ghostie.memory import Version
 from ghostie.vault.search import CLOSING, OPENING, match_expression
 from ghostie.vault.vault import Vault
@@ -175,10 +175,12 @@ class Spy:
         self._inner = vault.files.read_many
         vault.files.read_many = self  # type: ignore[method-assign]
 
-    def __call__(self, stems: Iterable[str]) -> Iterator[tuple[str, Version | Damaged]]:
+    def __call__(
+        self, stems: Iterable[str], unread: list[CannotRead] | None = None
+    ) -> Iterator[tuple[str, Version | Damaged]]:
         wanted = list(stems)
         self.read += wanted
-        return self._inner(wanted)
+        return self._inner(wanted, unread)
 
 
 def test_after_an_add_only_what_is_new_is_read(vault: Vault) -> None:
