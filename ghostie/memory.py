@@ -20,6 +20,7 @@ from ghostie.errors import BadMemory, TooLarge
 
 Record = dict[str, Any]
 
+LARGE_CHANGE: Final = 50  # a change of more memories than this is asked about first
 MAX_CONTENT: Final = 1 << 20
 MAX_VERSION: Final = 8 << 20
 MAX_DEPTH: Final = 100

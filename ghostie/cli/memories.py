@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ghostie import codec, text
 from ghostie.cli.output import Output
-from ghostie.cli.session import can_ask, confirm, edited, open_, read_stdin
+from ghostie.cli.session import agree_to_large, can_ask, confirm, edited, open_, read_stdin
 from ghostie.errors import BadJson, CannotRead, Damaged, ImportIncomplete, UnknownVersion, UsageError
 from ghostie.memory import local, millis, stamp
 
@@ -321,7 +321,10 @@ def _object(spelt: str | None) -> Any:
 
 
 def remove(args: argparse.Namespace, out: Output) -> None:
-    versions = open_(args).remove(args.ids)
+    vault = open_(args)
+    ids = [vault.find(prefix).id for prefix in args.ids]
+    agree_to_large(args, f"remove {text.plural(len(ids), 'memory')}?", len(ids))
+    versions = vault.remove(ids)
     them = "it" if len(versions) == 1 else "them"
     out.done(
         [version.shown() for version in versions],
@@ -353,8 +356,13 @@ def undo(args: argparse.Namespace, out: Output) -> None:
     if args.list:
         _operations(out, vault)
         return
-    operation = vault.undo(args.operation, redo=args.redo)
+    operation = vault.operations.find(args.operation, redo=args.redo)
     count = text.plural(len(operation.changes), "memory")
+    verb = "do again" if args.redo else "take back"
+    agree_to_large(args, f"{verb}: {operation.what} of {count}?", len(operation.changes))
+    vault.undo(
+        operation.id, redo=args.redo, progress=lambda done, total: out.progress(f"put back {done:,} of {total:,}")
+    )
     if args.redo:
         said = f"did again what the last undo took back: {count}"
     else:

@@ -158,7 +158,13 @@ COMMANDS: tuple[Command, ...] = (
             flag("--synced", "from now on, let it go to the other devices"),
         ),
     ),
-    Command("rm", "remove memories; `restore` or `undo` brings them back", "memories:remove", IDS),
+    Command(
+        "rm",
+        "remove memories; `restore` or `undo` brings them back",
+        "memories:remove",
+        IDS,
+        flag("--yes", "do not ask: more than 50 memories are removed only with a yes"),
+    ),
     Command("restore", "bring back a removed memory, or an older version of one", "memories:restore", ID, AT),
     Command(
         "purge",
@@ -175,9 +181,10 @@ COMMANDS: tuple[Command, ...] = (
             "operation",
             metavar="OPERATION",
             nargs="?",
-            help="one of `undo --list` (default: the last; a pull only by name)",
+            help="one of `undo --list` (default: the last; what sync brought only by name)",
         ),
-        flag("--redo", "do again what the last undo took back"),
+        flag("--redo", "do again what the last undo took back, or the one named"),
+        flag("--yes", "do not ask: more than 50 memories are changed only with a yes"),
         flag("--list", "show what was done, newest first"),
     ),
     Command(
@@ -326,6 +333,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         option("--keep", ("mine", "theirs", "both", "merged", "edit"), "resolve it so"),
         flag("--all", "resolve every open conflict so"),
+        flag("--yes", "do not ask: more than 50 are resolved only with a yes"),
     ),
     Command(
         "sync devices",

@@ -102,6 +102,14 @@ def confirm(question: str, flag: str) -> None:
         raise UsageError("nothing was done")
 
 
+def agree_to_large(args: argparse.Namespace, question: str, count: int) -> None:
+    """Ask before a change of *count* memories where these are many, unless --yes was given. Raises as `confirm`."""
+    from ghostie.memory import LARGE_CHANGE
+
+    if count > LARGE_CHANGE and not args.yes:
+        confirm(question, "--yes")
+
+
 def read_stdin(what: str) -> str:
     """Return standard input as text. Raises UsageError where it is a terminal that nobody was told to type at."""
     if sys.stdin is None or sys.stdin.isatty():

@@ -10,7 +10,7 @@ from ghostie import text
 from ghostie.cli.automatic import ALARM, failing, stamped, tell_failing
 from ghostie.cli.memories import device_of, print_diff, print_each, rows, sides
 from ghostie.cli.output import Output
-from ghostie.cli.session import confirm, edited, open_
+from ghostie.cli.session import agree_to_large, confirm, edited, open_
 from ghostie.errors import StoreError, UsageError, VerifyFailed
 
 if TYPE_CHECKING:
@@ -329,6 +329,7 @@ def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
     if not args.id and not args.all:
         raise UsageError("which conflict is meant?", "give its id, or --all for every one")
     prefixes = [entry.id for entry in conflicts.open_conflicts(vault)] if args.all else [args.id]
+    agree_to_large(args, f"resolve {text.plural(len(prefixes), 'conflict')}?", len(prefixes))
 
     def by_hand(found: Conflict) -> str:
         return conflicts.by_hand(edited(found.marked()))

@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 
+from ghostie import text
 from ghostie.errors import NoPassphrase
 from ghostie.paths import Layout
 from ghostie.tui import themes
@@ -359,11 +360,33 @@ class GhostieApp(App[None]):
             self.pop_screen()
 
     def do_undo(self) -> None:
-        self._undo(redo=False)
+        self.undo(redo=False)
 
     def do_redo(self) -> None:
-        self._undo(redo=True)
+        self.undo(redo=True)
 
-    def _undo(self, *, redo: bool) -> None:
+    def undo(self, *, redo: bool, what: str = "", agreed: str = "") -> None:
+        """Take the last change back, or do it again, after a question where it touches many memories; *what* names it.
+
+        *agreed* is the operation to which the answer was yes.
+        """
         place, how = self.place, "did again" if redo else "took back"
-        place.ask("memories.undo", lambda answer: place.undone(answer, f"{how}: {answer['what']}"), redo=redo)
+
+        def answered(answer: Mapping[str, Any]) -> None:
+            if "asks" not in answer:
+                place.undone(answer, f"{how}: {what or answer['what']}")
+                return
+            from ghostie.tui.screens.prompts import confirm
+
+            verb, count = "Do again" if redo else "Take back", text.plural(answer["count"], "memory")
+            confirm(
+                place,
+                f"{verb}: {answer['what']} of {count}?",
+                f"{'u takes it back' if redo else 'U does it again'}, as long as nothing else changes them.",
+                lambda: self.undo(redo=redo, what=what, agreed=answer["asks"]),
+            )
+
+        def heard(said: Mapping[str, int]) -> None:
+            place.tell(f"{how} {said['done']:,} of {said['total']:,} …")
+
+        place.ask("memories.undo", answered, progress=heard, redo=redo, agreed=agreed)

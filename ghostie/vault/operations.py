@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ghostie import codec
 from ghostie.crypto.sealing import Keys, Purpose
 from ghostie.errors import CannotWrite, ChangedSince, NothingToUndo, NotNoted
-from ghostie.memory import Version, make_version, said, stamp
+from ghostie.memory import LARGE_CHANGE, Version, make_version, said, stamp
 from ghostie.paths import Layout
 from ghostie.vault.row import Entry
 from ghostie.vault.sealedlog import SealedLog
 
 if TYPE_CHECKING:
     from ghostie.vault.vault import Vault
+
+FROM_ELSEWHERE = ("pull", "repair")  # what other devices made, and sync brought: taken back only by name
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class Operation:
     def can_undo(self) -> bool:
         """Whether anything is left to put back: a purge destroys."""
         return self.what != "purge"
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a person is asked before it is taken back or done again."""
+        return len(self.changes) > LARGE_CHANGE
 
 
 class Operations:
@@ -75,7 +84,25 @@ class Operations:
             for entry in map(codec.loads_own, self._log.read())
         ]
 
-    def next_to_undo(self) -> Operation | None:
+    def find(self, operation_id: str | None = None, *, redo: bool = False) -> Operation:
+        """Return the operation that an undo puts back, or with *redo* a redo; without an id, the next.
+
+        To redo, an undo can be named, or what it took back. Raises NothingToUndo.
+        """
+        if operation_id is None:
+            found = self._next_to_redo() if redo else self._next_to_undo()
+        else:
+            operations = self.all()
+            found = next((each for each in operations if each.id == operation_id), None)
+            if redo and found is not None and found.undoes is None:
+                undone = _undone(operations)
+                undos = [each for each in operations if each.undoes == found.id and each.id not in undone]
+                found = undos[-1] if undos else None
+        if found is None or not found.can_undo:
+            raise NothingToUndo(verb="redo" if redo else "undo")
+        return found
+
+    def _next_to_undo(self) -> Operation | None:
         """Return the newest operation of this person that stands, or None. Undoing again goes further back.
 
         What a purge has destroyed altogether since is passed over: nothing of it can be put back.
@@ -90,23 +117,29 @@ class Operations:
             if (
                 operation.undoes is None
                 and operation.id not in undone
-                and operation.what != "pull"
+                and operation.what not in FROM_ELSEWHERE
                 and not ids <= purged
             ):
                 return operation
         return None
 
-    def next_to_redo(self) -> Operation | None:
-        """Return the newest undo that nothing of this person's has followed, or None."""
+    def _next_to_redo(self) -> Operation | None:
+        """Return the newest undo that nothing of this person's has followed, or None.
+
+        An undo of many memories counts although something has: so much work is not given up for one new memory.
+        """
         operations = self.all()
         undone = _undone(operations)
         by_id = {operation.id: operation for operation in operations}
+        followed = False
         for operation in reversed(operations):
-            if operation.what == "pull" or operation.id in undone:
+            if operation.what in FROM_ELSEWHERE or operation.id in undone:
                 continue
             if operation.undoes is None:
-                return None  # something new was done since: there is no way forward
-            if by_id.get(operation.undoes) is None or by_id[operation.undoes].undoes is None:
+                followed = True
+            elif followed and not operation.is_large:
+                continue
+            elif by_id.get(operation.undoes) is None or by_id[operation.undoes].undoes is None:
                 return operation
         return None
 
@@ -172,20 +205,18 @@ def changing(vault: Vault, what: str) -> Iterator[Changing]:
 # -- putting it back -------------------------------------------------------------------------------------------------
 
 
-def undo(vault: Vault, operation_id: str | None = None, *, redo: bool = False) -> Operation:
+def undo(
+    vault: Vault, operation_id: str | None = None, *, redo: bool = False, progress: Progress | None = None
+) -> Operation:
     """Put back what an operation changed: see `Vault.undo`."""
     from ghostie.vault import conflicts
 
     with changing(vault, "undo") as change:
-        operations = vault.operations
-        if operation_id is None:
-            operation = operations.next_to_redo() if redo else operations.next_to_undo()
-        else:
-            operation = next((each for each in operations.all() if each.id == operation_id), None)
-        if operation is None or not operation.can_undo:
-            raise NothingToUndo(verb="redo" if redo else "undo")
+        operation = vault.operations.find(operation_id, redo=redo)
         versions: list[Version] = []
-        for item in operation.changes:
+        for number, item in enumerate(operation.changes, 1):
+            if progress is not None and number % 100 == 0:
+                progress(number, len(operation.changes))
             entry = vault.index.get(item.id)
             if entry is None or not _stands(vault, entry, item.after):
                 raise ChangedSince(id=item.id[:8])

@@ -252,12 +252,14 @@ class Vault:
                 flagged=tuple(entry.id for entry in now if entry.row.get("flag")),
             )
 
-    def undo(self, operation_id: str | None = None, *, redo: bool = False) -> Operation:
-        """Put back what the last command but a pull changed, or the operation named; with *redo*, what an undo did.
+    def undo(
+        self, operation_id: str | None = None, *, redo: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> Operation:
+        """Put back what this person's last command changed, or the operation named; with *redo*, what an undo did.
 
-        Raises NothingToUndo or ChangedSince.
+        *progress* hears how many memories are done, of how many. Raises NothingToUndo or ChangedSince.
         """
-        return undo(self, operation_id, redo=redo)
+        return undo(self, operation_id, redo=redo, progress=progress)
 
     # -- finding -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ghostie.errors import ChangedSince, NothingToUndo
-from ghostie.memory import Version
+from ghostie.memory import LARGE_CHANGE, Version, derived_id
 from ghostie.vault import conflicts
 from ghostie.vault.vault import Vault
 
@@ -157,6 +157,56 @@ def test_something_new_leaves_no_way_forward(vault: Vault) -> None:
     vault.add("b")
     with pytest.raises(NothingToUndo):
         vault.undo(redo=True)
+
+
+def test_an_undo_of_many_memories_can_be_redone_after_something_new(vault: Vault) -> None:
+    vault.take_in(
+        [made(derived_id(b"%d" % number), content=f"{number}") for number in range(LARGE_CHANGE + 1)], "import"
+    )
+    before = contents(vault)
+    undone = vault.undo()
+    assert undone.is_large
+    new = vault.add("new")
+    vault.undo(redo=True)
+    assert contents(vault) == {**before, new.id: "new"}
+    with pytest.raises(NothingToUndo):
+        vault.undo(redo=True)
+
+
+@pytest.mark.parametrize("by", ["the undo", "what it took back"])
+def test_whatever_was_undone_is_redone_by_its_name_while_its_memories_have_not_changed(vault: Vault, by: str) -> None:
+    one, two = vault.add("one"), vault.add("two")
+    vault.remove([one.id])
+    removal = vault.operations.all()[-1]
+    vault.undo()
+    undo = vault.operations.all()[-1]
+    vault.edit(two.id, {"content": "TWO"})
+    named = undo.id if by == "the undo" else removal.id
+    vault.undo(named, redo=True)
+    assert contents(vault) == {two.id: "TWO"}
+    with pytest.raises((NothingToUndo, ChangedSince)):
+        vault.undo(named, redo=True)
+
+
+@pytest.mark.parametrize("brought_by", ["pull", "repair"])
+def test_what_sync_brought_is_taken_back_only_by_its_name(vault: Vault, brought_by: str) -> None:
+    vault.add("mine")
+    vault.undo()
+    vault.take_in([made("d" * 26, content="theirs")], brought_by)
+    brought = vault.operations.all()[-1]
+    with pytest.raises(NothingToUndo):
+        vault.undo()
+    vault.undo(redo=True)  # what came from elsewhere bars no way forward
+    assert sorted(contents(vault).values()) == ["mine", "theirs"]
+    vault.undo(brought.id)
+    assert list(contents(vault).values()) == ["mine"]
+
+
+def test_an_undo_of_many_memories_says_how_far_it_is(vault: Vault) -> None:
+    vault.take_in([made(derived_id(b"%d" % number), content=f"{number}") for number in range(250)], "import")
+    heard: list[tuple[int, int]] = []
+    vault.undo(progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(100, 250), (200, 250)]
 
 
 def test_undo_after_another_device_said_the_same_works(vault: Vault) -> None:

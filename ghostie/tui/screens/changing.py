@@ -13,6 +13,15 @@ from ghostie.tui.keeper import Failed
 from ghostie.tui.place import Place
 from ghostie.tui.rows import Row
 
+VERBS = {
+    "kept": "Keep",
+    "archived": "Archive",
+    "removed": "Remove",
+    "brought back": "Bring back",
+    "categorised": "Categorise",
+    "tagged": "Tag",
+}
+
 
 class Changing(Place):
     """Mixed into a place that has memories chosen."""
@@ -47,9 +56,21 @@ class Changing(Place):
     def _change(
         self, task: str, did: str, ids: list[str] | None = None, failed: Failed | None = None, **given: Any
     ) -> None:
+        """Let *task* change the memories *ids*, by default those that are chosen; of many after a question."""
+        from ghostie.memory import LARGE_CHANGE
+
         ids = self.chosen() if ids is None else ids
-        if ids:
+
+        def go_on() -> None:
             self.ask(task, lambda rows: self.done(_said(did, rows)), failed=failed, ids=ids, **given)
+
+        if len(ids) > LARGE_CHANGE:
+            from ghostie.tui.screens.prompts import confirm
+
+            verb = VERBS[did]
+            confirm(self, f"{verb} {text.plural(len(ids), 'memory')}?", "u takes it back.", go_on, bad=False)
+        elif ids:
+            go_on()
 
     do_keep = partialmethod(_change, "memories.set_status", "kept", status="active")
     do_archive = partialmethod(_change, "memories.set_status", "archived", status="archived")

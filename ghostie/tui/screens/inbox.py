@@ -400,7 +400,7 @@ class InboxPlace(Changing, Reading):
         self._look_for_likes()
 
     def do_redo(self) -> None:
-        self.ask("memories.undo", lambda answer: self.undone(answer, "did again: the change"), redo=True)
+        self.ghostie.undo(redo=True, what="the change")
 
     def undone(self, answer: Mapping[str, Any], how: str) -> None:
         """Go back to the memory that something was taken back of."""

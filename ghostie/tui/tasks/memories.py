@@ -334,9 +334,15 @@ def merge(desk: Desk, id: str, into: str) -> dict[str, Any]:
 
 
 @task
-def undo(desk: Desk, redo: bool = False) -> dict[str, Any]:
-    """Take the last change back, or with *redo* the last undo; return what it was and the rows it touched."""
-    operation = desk.vault.undo(redo=redo)
+def undo(desk: Desk, redo: bool = False, agreed: str = "") -> dict[str, Any]:
+    """Take the last change back, or with *redo* the last undo; return what it was and the rows it touched.
+
+    What touches many memories is only named, as what it "asks", until it is *agreed* to.
+    """
+    operation = desk.vault.operations.find(redo=redo)
+    if operation.is_large and operation.id != agreed:
+        return {"asks": operation.id, "what": operation.what, "count": len(operation.changes)}
+    desk.vault.undo(operation.id, redo=redo, progress=lambda done, total: desk.say({"done": done, "total": total}))
     ids = [change.id for change in operation.changes]
     return {"what": operation.what, "rows": _rows(desk, ids)}
 
