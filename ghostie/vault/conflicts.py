@@ -58,7 +58,7 @@ def look(vault: Vault, entry: Entry) -> Conflict:
     base = merge.common_ancestor(known, mine.hash, others[0].hash)
     disputes: dict[str, None] = {}
     for other in others:
-        disputes |= dict.fromkeys(merge.merge_heads(known, mine.hash, other.hash).disputes)
+        disputes |= dict.fromkeys(merge.merge_pair(known, mine.hash, other.hash)[1])
     return Conflict(entry.id, base, mine, others, tuple(disputes))
 
 

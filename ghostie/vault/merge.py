@@ -13,7 +13,8 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ghostie import codec
-from ghostie.memory import DEFAULTS, Record, Version, make_version, said, stamp
+from ghostie.errors import BadJson, BadMemory, TooLarge
+from ghostie.memory import DEFAULTS, MAX_CONTENT, MAX_TAGS, Record, Version, make_version, said, stamp
 
 RULES: Final = 1
 EDIT_OVER_DELETE: Final = "edit-over-delete"
@@ -104,11 +105,26 @@ def _first_merge(known: Mapping[str, Version], heads: Sequence[str]) -> tuple[Ve
     disputes: dict[str, None] = {}
     for place, one in enumerate(heads):
         for other in heads[place + 1 :]:
-            outcome = merge_heads(known, one, other)
-            if not outcome.disputes:
-                return merge_version(known[one], known[other], outcome), ()
-            disputes |= dict.fromkeys(outcome.disputes)
+            merged, fields = merge_pair(known, one, other)
+            if merged is not None:
+                return merged, ()
+            disputes |= dict.fromkeys(fields)
     return None, tuple(disputes)
+
+
+def merge_pair(versions: Mapping[str, Version], one: str, other: str) -> tuple[Version | None, tuple[str, ...]]:
+    """Return the version that joins two heads, or None and the fields in dispute. *versions* are all of their memory.
+
+    What no version can hold, being larger than the format allows, is in dispute, too.
+    """
+    left, right = versions[min(one, other)], versions[max(one, other)]
+    outcome = merge_heads(versions, one, other)
+    if not outcome.disputes:
+        try:
+            return merge_version(left, right, outcome), ()
+        except (BadMemory, BadJson, TooLarge):
+            outcome = _side_by_side(left, right)
+    return None, outcome.disputes
 
 
 def merge_heads(versions: Mapping[str, Version], one: str, other: str) -> Outcome:
@@ -122,13 +138,61 @@ def merge_heads(versions: Mapping[str, Version], one: str, other: str) -> Outcom
     known = [all("merge" in versions[digest].sync for digest in behind[a.hash] - behind[b.hash]) for a, b in sides]
     if known[0] != known[1]:
         across = right if known[0] else left
-        return Outcome(said(across), deleted=across.deleted)
-    for head, across in sides:
+        outcome = Outcome(said(across), deleted=across.deleted)
+    else:
+        outcome = _from_their_past(versions, left, right)
+    # Two merges of the same edits are left to the rules above, which version 0.1 has, too: were they held against the
+    # last edits, a device with 0.1 and this one would answer each other's merges for ever.
+    if not all(known):
+        last = _last_edit(versions, behind[one] | behind[other])
+        if last is not None and not _comes_to(outcome, last):
+            return Outcome(said(last), deleted=last.deleted)
+    return outcome
+
+
+def _last_edit(versions: Mapping[str, Version], line: set[str]) -> Version | None:
+    """Return what people made last of all among *line*, if that comes to one thing.
+
+    A merge is not made by a person, and what somebody knew who made a later version is superseded. So an edit or a
+    removal that only the rules overruled counts here, and what the rules put in its place does not.
+    """
+    people = {digest for digest in line if "merge" not in versions[digest].sync}
+    superseded: set[str] = set()
+    todo = [parent for digest in people for parent in versions[digest].parents]
+    while todo:
+        digest = todo.pop()
+        if digest in line and digest not in superseded:
+            superseded.add(digest)
+            todo.extend(versions[digest].parents)
+    last = [versions[digest] for digest in sorted(people - superseded)]
+    gone, kept = [each for each in last if each.deleted], [each for each in last if not each.deleted]
+    if len({each.say() for each in kept}) > 1:
+        return None
+    if not kept or not gone:
+        return last[0] if last else None
+    return next((each for each in gone if _from_their_past(versions, each, kept[0]).deleted), None)
+
+
+def _comes_to(outcome: Outcome, version: Version) -> bool:
+    """Tell whether *outcome* says what *version* says: of removed ones, that they are."""
+    if outcome.disputes or outcome.deleted != version.deleted:
+        return False
+    fields = said(version)
+    return version.deleted or all(
+        _same(*(side.get(name, DEFAULTS.get(name)) for side in (outcome.fields, fields)))
+        for name in {*outcome.fields, *fields} - {*_ORIGIN}
+    )
+
+
+def _from_their_past(versions: Mapping[str, Version], left: Version, right: Version) -> Outcome:
+    """Return what two versions come to by what each made of their common past."""
+    behind = {head.hash: ancestry(versions, head.hash) for head in (left, right)}
+    for head, across in ((left, right), (right, left)):
         # the other side already went through a version that says what this head says, made beside it
         line = behind[across.hash] - behind[head.hash] - {across.hash}
         if any(versions[digest].say() == head.say() for digest in line):
             return Outcome(said(across), deleted=across.deleted)
-    bases = common_ancestors(versions, one, other)
+    bases = common_ancestors(versions, left.hash, right.hash)
     return _agreed([three_way(base, left, right) for base in bases or (None,)])
 
 
@@ -230,14 +294,15 @@ def _field(name: str, base: Any, left: Any, right: Any) -> tuple[Any, bool]:
     if name in _ORIGIN:
         return min(str(left), str(right)), True
     if name == "tags":
-        return sorted((set(left) | set(right)) - (set(base) - set(left)) - (set(base) - set(right))), True
+        tags = sorted((set(left) | set(right)) - (set(base) - set(left)) - (set(base) - set(right)))
+        return (tags, True) if len(tags) <= MAX_TAGS else (left, False)
     if name == "links":
         return _links(base, left, right), True
     if name in _OBJECTS:
         return _objects(base, left, right)
     if name == "content":
         merged = merge_lines(str(base), str(left), str(right))
-        return (left, False) if merged is None else (merged, True)
+        return (left, False) if merged is None or len(merged.encode()) > MAX_CONTENT else (merged, True)
     return left, False
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from ghostie.memory import Version, derived_id, make_version, said, stamp
 from ghostie.vault import merge
 
 from ..vault.house import START
+from . import rules_0_1
 
 LINES = ("one", "two", "three", "four", "five")
 MEMORIES = tuple(derived_id(b"memory %d" % number) for number in range(3))
@@ -29,6 +31,7 @@ class Peer:
 
     name: str = "peer"
     families: dict[str, dict[str, Version]] = field(default_factory=dict)
+    old: bool = False  # whether it merges by the rules of version 0.1
 
     def all(self) -> dict[str, Version]:
         return {digest: version for family in self.families.values() for digest, version in family.items()}
@@ -55,9 +58,15 @@ class Peer:
                 touched.add(version.id)
         for memory_id in touched:
             family = self.families[memory_id]
-            family.update((version.hash, version) for version in merge.settle(family).added)
+            family.update((version.hash, version) for version in self.settled(family).added)
             for doomed in {digest for version in family.values() for digest in version.purges}:
                 family.pop(doomed, None)
+
+    def settled(self, family: dict[str, Version]) -> merge.Settled:
+        with pytest.MonkeyPatch.context() as patch:
+            if self.old:
+                patch.setattr(merge, "merge_heads", rules_0_1.merge_heads)
+            return merge.settle(family)
 
     def make(self, memory_id: str, fields: dict[str, Any], now: int, **sync: Any) -> None:
         """Add a version upon all that this device knows of a memory."""
@@ -121,9 +130,9 @@ def steps(actions: Iterable[str] = ACTIONS, most: int = 16) -> st.SearchStrategy
     )
 
 
-def lived(history: Iterable[Step], memories: int = 2) -> list[Peer]:
-    """Return three devices after a *history*; all begin with the same memories."""
-    peers = [Peer(name) for name in ("ann", "bob", "cyd")]
+def lived(history: Iterable[Step], memories: int = 2, old: Container[str] = ()) -> list[Peer]:
+    """Return three devices after a *history*; all begin with the same memories. Those named *old* have version 0.1."""
+    peers = [Peer(name, old=name in old) for name in ("ann", "bob", "cyd")]
     for number in range(memories):
         peers[0].act(MEMORIES[number], "begin", 0, 0)
     for peer in peers[1:]:
@@ -146,13 +155,17 @@ def union(peers: Iterable[Peer]) -> dict[str, Version]:
     return found
 
 
-def newest_words(versions: dict[str, Version]) -> dict[str, set[str]]:
-    """Return, by memory, the lines that somebody wrote last of all: nobody who knew of them wrote anything since."""
+def made_last(versions: dict[str, Version]) -> list[Version]:
+    """Return what people made last of all: nobody who knew of it made anything since."""
     by_people = {digest: version for digest, version in versions.items() if "merge" not in version.sync}
     known = {older for digest in by_people for older in merge.ancestry(versions, digest) - {digest}}
+    return [versions[digest] for digest in sorted(by_people.keys() - known - destroyed(versions.values()))]
+
+
+def newest_words(versions: dict[str, Version]) -> dict[str, set[str]]:
+    """Return, by memory, the lines that somebody wrote last of all: nobody who knew of them wrote anything since."""
     found: dict[str, set[str]] = {}
-    for digest in by_people.keys() - known - destroyed(versions.values()):
-        version = versions[digest]
+    for version in made_last(versions):
         before = {line for parent in version.parents if parent in versions for line in lines_of(versions[parent])}
         found.setdefault(version.id, set()).update(lines_of(version) - before - {"", *LINES})
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from ghostie.vault import merge
 from ghostie.vault.vault import Vault
 
 from ..vault.house import every_version, family, heads, made, new_vault, picture, rebuilt
-from .peers import ACTIONS, Peer, Step, destroyed, laws, lines_of, lived, newest_words, steps, union
+from . import rules_0_1
+from .peers import ACTIONS, Peer, Step, destroyed, laws, lines_of, lived, made_last, newest_words, steps, union
 
 ID = "l" * 26
 WITH_PURGES = (*ACTIONS, "purge")
@@ -258,6 +260,80 @@ def test_what_somebody_wrote_last_is_merged_or_in_dispute_but_never_dropped(
     for memory_id, lines in newest_words(versions).items():
         there = {line for head in receiver.heads_of(memory_id) for line in lines_of(receiver.families[memory_id][head])}
         assert lines <= there
+
+
+REMOVALS = ("line", "remove", "remove", "revert", "send", "send", "send")
+HISTORIES = steps(REMOVALS, most=12)
+
+
+def removed(peer: Peer) -> dict[str, bool]:
+    """Return, by memory, whether it is removed."""
+    return {
+        memory_id: all(peer.families[memory_id][head].deleted for head in heads)
+        for memory_id, heads in peer.heads().items()
+    }
+
+
+@laws(500)
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_what_everybody_removed_last_is_removed_whatever_the_rules_made_of_it_meanwhile(
+    history: list[Step], dice: random.Random
+) -> None:
+    peers = lived(history)
+    last = made_last(union(peers))
+    receiver = Peer("receiver")
+    for parcel in arrivals(list(union(peers).values()), dice):
+        receiver.take(parcel)
+    gossiped([receiver, *peers])
+    for memory_id, gone in removed(receiver).items():
+        if all(version.deleted for version in last if version.id == memory_id):
+            assert gone
+
+
+@laws(500)
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_whether_a_memory_is_removed_does_not_depend_on_the_order_of_arrival(
+    history: list[Step], dice: random.Random
+) -> None:
+    versions = list(union(lived(history)).values())
+    at_once, bit_by_bit = Peer("at once"), Peer("bit by bit")
+    at_once.take(versions)
+    for parcel in arrivals(versions, dice):
+        bit_by_bit.take(parcel)
+    assert removed(bit_by_bit) == removed(at_once)
+
+
+@laws(500)
+@given(
+    steps((*REMOVALS, "tag", "word", "purge")), st.sets(st.sampled_from(["ann", "bob", "cyd"]), min_size=1, max_size=2)
+)
+def test_devices_with_version_0_1_among_them_come_to_the_same_too_and_lose_nothing(
+    history: list[Step], old: set[str]
+) -> None:
+    peers = lived(history, old=old)
+    before = union(peers)
+    assert gossiped(peers) <= 6
+    assert all(peer.heads() == peers[0].heads() for peer in peers)
+    assert before.keys() - destroyed(peers[0].all().values()) <= peers[0].all().keys()
+
+
+@laws(200)
+@given(steps((*REMOVALS, "tag", "word")))
+def test_what_version_0_1_merges_is_merged_to_the_same_bytes_unless_the_last_edits_say_otherwise(
+    history: list[Step],
+) -> None:
+    versions = union(lived(history, memories=1, old={"ann", "bob", "cyd"}))
+    behind = {digest: merge.ancestry(versions, digest) for digest in versions}
+    for one, other in combinations(versions, 2):
+        if one in behind[other] or other in behind[one]:
+            continue
+        line = behind[one] | behind[other]
+        new, old = merge.merge_heads(versions, one, other), rules_0_1.merge_heads(versions, one, other)
+        last = made_last({digest: versions[digest] for digest in line})
+        if len({version.say() for version in last if not version.deleted}) > 1 or all(
+            "merge" in versions[digest].sync for digest in behind[one] ^ behind[other]
+        ):
+            assert new == old
 
 
 # -- whole histories, in vaults --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -198,4 +199,61 @@ def test_one_sync_can_be_undone_and_the_undoing_travels(phone: Link, laptop: Lin
     laptop.vault.undo(pulled.id)
     settle(phone, laptop)
     assert contents(phone) == contents(laptop) == ["first"]
+    assert in_step(phone, laptop)
+
+
+def test_what_one_removed_before_and_the_other_after_the_edit_that_overruled_it_is_removed_everywhere(
+    phone: Link, laptop: Link, tablet: Link
+) -> None:
+    memory = add(phone, "v1")
+    settle(phone, laptop, tablet)
+    laptop.vault.remove([memory.id])
+    phone.vault.edit(memory.id, {"content": "v2"})
+    engine.push(phone)
+    sync(laptop)  # the edit stays there, flagged
+    assert contents(laptop) == ["v2"]
+    phone.vault.remove([memory.id])
+    settle(phone, laptop, tablet)
+    for link in (phone, laptop, tablet):
+        assert contents(link) == []
+        assert entry(link, memory.id).deleted
+        assert in_conflict(link) == []
+    assert in_step(phone, laptop, tablet)
+
+
+@pytest.mark.parametrize(
+    ("before", "here", "there", "field"),
+    [
+        (
+            {"tags": [f"t{n}" for n in range(60)]},
+            {"tags": [f"t{n}" for n in range(100)]},
+            {"tags": [*(f"t{n}" for n in range(60)), *(f"u{n}" for n in range(40))]},
+            "tags",
+        ),
+        (
+            {"content": "a\nb\nc\n"},
+            {"content": "x" * 600_000 + "\na\nb\nc\n"},
+            {"content": "a\nb\nc\n" + "y" * 600_000},
+            "content",
+        ),
+    ],
+    ids=["100 tags", "1 MiB of content"],
+)
+def test_a_merge_that_is_larger_than_the_format_allows_is_a_conflict_and_not_the_end_of_every_pull(
+    phone: Link, laptop: Link, before: dict[str, Any], here: dict[str, Any], there: dict[str, Any], field: str
+) -> None:
+    memory = add(phone, **{"content": "words", **before})
+    settle(phone, laptop)
+    phone.vault.edit(memory.id, here)
+    laptop.vault.edit(memory.id, there)
+    settle(phone, laptop)
+    late = add(phone, "what comes later arrives")
+    settle(phone, laptop)
+    for link in (phone, laptop):
+        assert in_conflict(link) == [memory.id]
+        assert conflicts.look(link.vault, entry(link, memory.id)).disputes == (field,)
+        assert entry(link, late.id)
+    conflicts.resolve(phone.vault, memory.id, "theirs")
+    settle(phone, laptop)
+    assert in_conflict(laptop) == []
     assert in_step(phone, laptop)

@@ -117,6 +117,15 @@ def test_fields_that_nobody_here_knows_are_merged_like_words() -> None:
     assert settled(base, edit(base, future={"a": 2}), edit(base, future={"b": 1})).disputes == ("future",)
 
 
+def test_a_merge_larger_than_a_version_may_be_waits_for_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ghostie.memory.MAX_VERSION", 2000)
+    base = root()
+    one, other = edit(base, context={"here": "x" * 1000}), edit(base, future="y" * 1000)
+    outcome = settled(base, one, other)
+    assert set(outcome.heads) == {one.hash, other.hash}
+    assert outcome.disputes == ("context", "future")
+
+
 # -- text by lines ---------------------------------------------------------------------------------------------------
 
 
