@@ -415,7 +415,10 @@ class Brake(GhostieError):
 class NotRetired(GhostieError):
     exit_code = 4
     message = "that device is not retired: {why}"
-    hint = "nothing of it was removed; `ghostie sync repair` puts back or gives up what is missing, then try again"
+    hint = (
+        "nothing of it was removed; `ghostie sync repair` on a device that has taken it in puts back what is missing,"
+        " then try again"
+    )
 
 
 class VerifyFailed(GhostieError):

@@ -141,11 +141,17 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
     file = read_key_file(layout)
     passphrase = sources.passphrase()
     keys = keyring.unwrap(file, passphrase)
+    aside = set(files.names_in(layout.quarantine))
     count = moving.rotate(layout, keys, passphrase, file.cost)
+    aside = set(files.names_in(layout.quarantine)) - aside
     agent.stop(layout.agent_socket())  # what it holds is the old key
     out.done(
-        {"epoch": keys.current + 1, "versions": count},
-        f"opened a new key and sealed {text.plural(count, 'version')} again under it",
+        {"epoch": keys.current + 1, "versions": count - len(aside), "damaged": len(aside)},
+        f"opened a new key and sealed {text.plural(count - len(aside), 'version')} again under it",
+        *(
+            [f"set {text.plural(len(aside), 'damaged file')} aside · `ghostie sync repair` may bring it back"]
+            * bool(aside)
+        ),
         "write the new 24 words down (`ghostie keys recovery`) · the next push renews what is on the store",
     )
 

@@ -373,7 +373,7 @@ COMMANDS: tuple[Command, ...] = (
         "doctor",
         "check that everything here is whole and in order",
         "care:doctor",
-        flag("--fix", "set damaged files aside and make the index anew"),
+        flag("--fix", "set damaged files aside, put back what opens in quarantine, and make the index anew"),
         option(
             "--simulate",
             "SEED",

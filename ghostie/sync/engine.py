@@ -77,6 +77,8 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         if notice := check_self(link, listing):
             notices, waiting = (notice,), []
         slots.send(link, listing)
+        if not waiting and not link.ledger.log(link.vault.device.writer).position:
+            outbox.note_renewed()  # there is nothing yet that could be under an older key
         outbox.send(waiting)
         if waiting or notices:  # what waited stands in the log by now, or the log is a new one
             versions = outbox.unpublished()
@@ -86,7 +88,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         outbox.send(packed)
         if stale := outbox.stale():  # of what waited, too
             outbox.renew(listing, stale)
-        link.ledger.state.epoch = link.vault.keys.current
+        outbox.note_renewed()
         compaction.compact(link, outbox, listing, {each.name: len(each.sealed) for each in packed})
         link.ledger.state.pushed = link.vault.clock()
         link.ledger.save()

@@ -188,6 +188,8 @@ class State:
     scrubbed: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)  # keys of objects that a person knows to be lost
     epoch: int | None = None  # the newest under which all of this device's segments are sealed
+    key: str | None = None  # the id of its key: two devices may have opened that epoch at once
+    renewed: dict[str, str] = field(default_factory=dict)  # of own objects: the id of the newer key they are under
     retired: list[str] = field(default_factory=list)  # writers whose logs others have adopted: they end for ever
     announced: list[str] = field(default_factory=list)  # of these, the ones that this device's log names
 

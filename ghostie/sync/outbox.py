@@ -250,16 +250,35 @@ class Outbox:
     def stale(self) -> set[str]:
         """Return the hashes of own published versions that must be written anew: purged ones, or all in a new epoch."""
         own = {digest.hex() for digest in self._link.ledger.log(self._vault.device.writer).hashes()}
+        return own if self._is_rekeying() else self._purged(own)
+
+    def _purged(self, own: set[str]) -> set[str]:
+        return (self._destroyed() & own) - set(self._link.ledger.state.scrubbed)
+
+    def _is_rekeying(self) -> bool:
+        """Tell whether own segments may be under another key than the newest: also where it is not known."""
+        state, keys = self._link.ledger.state, self._vault.keys
+        if state.key is None and state.epoch is not None:  # written by an older ghostie
+            return state.epoch < keys.current
+        return state.key != self._key_id
+
+    @property
+    def _key_id(self) -> str:
+        return self._vault.keys.id_of(self._vault.keys.current).hex()
+
+    def note_renewed(self) -> None:
+        """Note, for the state's next `save`, that all own segments are under the newest key."""
         state = self._link.ledger.state
-        if state.epoch is not None and state.epoch < self._vault.keys.current:
-            return own
-        return (self._destroyed() & own) - set(state.scrubbed)
+        state.epoch, state.key, state.renewed = self._vault.keys.current, self._key_id, {}
 
     def renew(self, listing: Listing, stale: set[str]) -> None:
         """Write own segments that hold *stale* versions anew, under the same names: a hash for what was purged.
 
-        What the store does not show, or gives damaged, cannot be written anew: a purge of that stays to be done.
+        What the store does not show, or gives damaged, cannot be written anew: a purge of that stays to be done. Where
+        all are written anew under a new key, those that are done are noted: what is cut off goes on there.
         """
+        state, rekeying = self._link.ledger.state, self._is_rekeying()
+        purged = self._purged(stale)
         log = self._link.ledger.log(self._vault.device.writer)
         looked: dict[SegmentName, bool] = {}  # and whether nothing stale is left in it
         for fresh in (False, True):
@@ -271,13 +290,17 @@ class Outbox:
                     continue
                 before, hashes = log.stretch(name.first, name.last)
                 looked[name] = True
-                if any(digest.hex() in stale for digest in hashes):
+                done = rekeying and state.renewed.get(name.key) == self._key_id
+                if any(digest.hex() in (purged if done else stale) for digest in hashes):
                     try:
                         renewed = self.seal_stretch(name.first, before, self.entries_of(hashes, [name]))
                     except (BadSegment, NotFound):
                         looked[name] = False  # it opens for nobody, or is gone
                         continue
                     self._link.store.write({name.key: renewed.sealed})
+                    if rekeying:
+                        state.renewed[name.key] = self._key_id
+                        self._link.ledger.save()
         there = [name for name in listing.of(self._vault.device.writer) if looked.get(name)]
         reached = {at for name in there for at in range(name.first, name.last + 1)}
         withheld = {
@@ -286,5 +309,4 @@ class Outbox:
             for at, digest in enumerate(hashes, first)
             if at not in reached
         }
-        state = self._link.ledger.state
         state.scrubbed = sorted({*state.scrubbed, *((stale & self._destroyed()) - withheld)})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ghostie.errors import NotRetired, UsageError
 from ghostie.sync import engine, intake
-from ghostie.sync.link import Link
+from ghostie.sync.link import Link, Listing
 from ghostie.sync.outbox import Outbox
 
 ROUNDS = 3
@@ -59,7 +59,8 @@ def find(link: Link, word: str) -> tuple[str, str]:
 def retire(link: Link, writer: str) -> Retirement:
     """Adopt the log of *writer*, tell the other devices, and remove its objects from the store. Done again, it goes on.
 
-    Raises NotRetired while there is an alarm about that log, Brake, StoreChanged, StoreError or CannotWrite.
+    Raises NotRetired while there is an alarm about that log, or where it has an object that nobody could read here; and
+    Brake, StoreChanged, StoreError, CannotRead or CannotWrite.
     """
     adopted = 0
     for _ in range(ROUNDS):
@@ -68,6 +69,7 @@ def retire(link: Link, writer: str) -> Retirement:
                 raise NotRetired(why=alarm.sentence())
         with link.session():
             link.vault.refresh()
+            _check_adopted(link, writer, link.look())
             link.ledger.retire([writer])
             link.ledger.save()
             log = {digest.hex() for digest in link.ledger.log(writer).hashes()}
@@ -76,13 +78,22 @@ def retire(link: Link, writer: str) -> Retirement:
         with link.session():
             listing = link.look()
             link.check_vault(listing)
+            _check_adopted(link, writer, listing)
             names = listing.of(writer)
-            log_of = link.ledger.log(writer)
-            if all(log_of.has(name) or name.key in link.ledger.state.accepted for name in names):
+            if all(link.ledger.log(writer).has(name) for name in names):
                 link.store.write({}, [name.key for name in names])
                 return Retirement(writer, _name(link, writer), adopted, len(names))
         # it has just published something: that comes along, too
     raise NotRetired(why="it goes on publishing, or what it sent last does not follow what is known here")
+
+
+def _check_adopted(link: Link, writer: str, listing: Listing) -> None:
+    """Raise NotRetired for an object that was accepted as unreadable: what it holds may stand nowhere else."""
+    log, accepted = link.ledger.log(writer), link.ledger.state.accepted
+    unread = [name for name in listing.of(writer) if name.key in accepted and not log.has(name)]
+    if unread:
+        first, last = unread[0].first, unread[0].last
+        raise NotRetired(why=f"nobody could read its positions {first:,} to {last:,} here, which it alone may hold")
 
 
 def _name(link: Link, writer: str) -> str:

@@ -245,6 +245,30 @@ def test_while_something_of_its_log_is_missing_it_is_not_retired(world: World, t
     assert retire(phone, writer_of(tablet)).adopted == 3
 
 
+def test_what_nobody_could_read_here_keeps_its_writer_from_being_retired(
+    world: World, three: tuple[Link, Link, Link]
+) -> None:
+    """Accepting that an object cannot be read is no word that what it holds stands elsewhere."""
+    phone, laptop, tablet = three
+    gone = writer_of(tablet)
+    add(tablet, "nobody else has it")
+    engine.push(tablet)
+    name = max(world.names(gone))
+    whole = world.store.get(name.key)
+    world.store.write({name.key: whole[:-1]})
+    assert engine.pull(phone).alarms
+    repair.repair(phone)
+    assert engine.pull(phone).alarms == ()
+    with pytest.raises(NotRetired, match="positions 2 to 2"):
+        retire(phone, gone)
+    assert world.store.get(name.key) == whole[:-1]
+    assert gone not in ledger(phone).state.retired, "and nobody is told that it was"
+    world.store.write({name.key: whole})
+    assert retire(phone, gone).adopted == 2
+    settle(phone, laptop)
+    assert "nobody else has it" in contents(laptop)
+
+
 def test_a_purge_is_kept_and_destroyed_contents_do_not_come_back(world: World, three: tuple[Link, Link, Link]) -> None:
     phone, laptop, tablet = three
     doomed = add(tablet, "a secret that goes")
