@@ -75,26 +75,53 @@ with open("pyproject.toml", "rb") as project:
 EOF
 }
 
-# set_up VENV [CONSTRAINTS]
+# Writes all that ghostie and its building ask for; hatchling wants editables, where what it builds stays where it is.
+runtime() {
+    "$python" -I -c '
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)
+print(*project["project"]["dependencies"], *project["build-system"]["requires"], "editables", sep="\n")
+'
+}
+
+# set_up VENV GROUPS [CONSTRAINTS]: make VENV, unless it is up to date. All environments take their packages from .wheels/,
+# and what is not there is fetched into it first.
 set_up() {
     key=$("$python" -I -c '
 import hashlib, sys
 
 print(hashlib.sha256(repr((sys.version, *sys.argv[1:], open("pyproject.toml", "rb").read())).encode()).hexdigest())
-' "$PWD")
-    if [ ! -f "$1/.complete" ] || [ "$(cat "$1/.complete")" != "$key" ] ||
-        ! "$1/bin/python" -I -c 'import ghostie, pytest' 2>/dev/null; then
-        say "Building $1/ …"
-        rm -rf -- "$1"
-        "$python" -I -m venv "$1"
+' "$PWD" "$2")
+    venv=$1
+    if [ ! -f "$venv/.complete" ] || [ "$(cat "$venv/.complete")" != "$key" ] ||
+        ! "$venv/bin/python" -I -c 'import ghostie, pytest' 2>/dev/null; then
+        say "Building $venv/ …"
+        rm -rf -- "$venv"
+        "$python" -I -m venv "$venv"
         # dependency groups need pip 25.1
-        "$1/bin/python" -I -m pip install -qq --no-input --upgrade 'pip>=25.1' </dev/null
-        [ -z "${2:-}" ] || lowest_versions >"$1/constraints.txt"
-        "$1/bin/python" -I -m pip install -qq --no-input --editable . --group dev ${2:+--constraint "$1/constraints.txt"} </dev/null
-        printf '%s\n' "$key" >"$1/.complete"
+        in_venv install --upgrade 'pip>=25.1'
+        runtime >"$venv/runtime.txt"
+        if [ -n "${3:-}" ]; then lowest_versions; fi >"$venv/constraints.txt"
+        groups=''
+        for group in $2; do groups="$groups --group $group"; done
+        # shellcheck disable=SC2086 # several words
+        set -- $groups --constraint "$venv/constraints.txt"
+        in_venv install --no-index --no-compile --editable . "$@" 2>/dev/null || {
+            in_venv wheel --wheel-dir .wheels --requirement "$venv/runtime.txt" "$@"
+            # what the tests of the installer install
+            in_venv download --no-deps --dest .wheels -r lock/base.txt -r lock/native.txt -r lock/build.txt
+            in_venv install --no-index --no-compile --editable . "$@"
+        }
+        printf '%s\n' "$key" >"$venv/.complete"
     fi
-    PATH=$PWD/$1/bin:$PATH
+    PATH=$PWD/$venv/bin:$PATH
     export PATH
+}
+
+in_venv() {
+    "$venv/bin/python" -I -m pip "$@" -qq --no-input --find-links .wheels </dev/null
 }
 
 # Sets python and wanted to the one that is asked for, or python to nothing: on PATH, or where a version manager keeps it.
@@ -202,6 +229,11 @@ main() {
         [ "$name" = GHOSTIE_TEST_SWIFT ] || unset "$name"
     done
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
+    mkdir -p .wheels
+    case $PWD in
+    *[[:space:]]*) ;; # which pip would take for the end of the name
+    *) export PIP_FIND_LINKS="$PWD/.wheels${PIP_FIND_LINKS:+ $PIP_FIND_LINKS}" ;;
+    esac
 
     mode=all under=''
     case ${1:-} in
@@ -235,11 +267,11 @@ main() {
     case $under in
     '')
         find_python
-        set_up .venv
+        set_up .venv 'test stores lint'
         ;;
     lowest)
         find_python
-        set_up .venv-lowest lowest
+        set_up .venv-lowest 'test stores' lowest
         ;;
     *)
         find_version "$under"
@@ -247,7 +279,7 @@ main() {
             say "test.sh: skipped, there is no Python $under here"
             return
         fi
-        set_up ".venv-$wanted"
+        set_up ".venv-$wanted" 'test stores'
         ;;
     esac
 

@@ -132,7 +132,7 @@ def test_packages_are_the_same_bytes_whenever_they_are_made(tmp_path: Path) -> N
     for name, epoch, mask in (("one", "1700000000", 0o022), ("two", "1800000000", 0o077)):
         source = tmp_path / name / "ghostie"
         skip = shutil.ignore_patterns(
-            ".git", ".venv*", ".demo", "__pycache__", "dist", ".*_cache", ".hypothesis", "tests"
+            ".git", ".venv*", ".wheels", ".demo", "__pycache__", "dist", ".*_cache", ".hypothesis", "tests"
         )
         shutil.copytree(ROOT, source, ignore=skip)
         (source / "tests").mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,12 @@ class Screen:
 Story = Callable[[Screen], Awaitable[None]]
 
 
+@cache
+def wrapped() -> bytes:
+    """Return MASTER's key file under PASSPHRASE; the derivation is paid once a session."""
+    return keyring.wrap(MASTER, PASSPHRASE, keyring.FLOOR).spelt()
+
+
 class House:
     """A vault, and the screens on it."""
 
@@ -134,8 +141,7 @@ class House:
         self.clock = Clock()
         self.vault: Vault = new_vault(folder / "home", "laptop", keys=MASTER, clock=self.clock)
         self.vault.index.save()
-        file = keyring.wrap(MASTER, PASSPHRASE, keyring.FLOOR)
-        write_durably(self.vault.layout.master_key, file.spelt())
+        write_durably(self.vault.layout.master_key, wrapped())
 
     def add(self, *contents: str, **fields: object) -> list[str]:
         """Add memories; return their ids, in the order given."""
