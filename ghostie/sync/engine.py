@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ghostie.errors import Brake
 from ghostie.sync import compaction, slots
-from ghostie.sync.intake import check_self, fetch, foreseen, removals, retired
+from ghostie.sync.intake import check_self, fetch, foreseen, recall, removals, retired
 from ghostie.sync.link import Link
 from ghostie.sync.log import Alarm
 from ghostie.sync.notices import RETIRED, Notice
@@ -68,6 +68,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         entries, unreadable = outbox.read(versions)
         listing = looked()
         link.check_vault(listing)
+        recall(link, listing)
         notices: tuple[Notice, ...] = ()
         waiting = outbox.waiting()
         mine = link.vault.device.writer

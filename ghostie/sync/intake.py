@@ -19,6 +19,7 @@ from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 from ghostie.vault.vault import TakenIn
 
 RELISTINGS = 3
+RECALLED = 3  # objects of a log that are tried for what a lost state knew
 
 
 @dataclass
@@ -52,6 +53,7 @@ def _look_and_fetch(link: Link, dry_run: bool) -> Fetched:
         attempt += 1
         listing = link.look()
         link.check_vault(listing)
+        recall(link, listing)
         if notice := check_self(link, listing, dry_run=dry_run):
             notices.append(notice)
         try:
@@ -65,6 +67,22 @@ def _look_and_fetch(link: Link, dry_run: bool) -> Fetched:
         fetched.alarms = [each for each in fetched.alarms if each.kind != "gap" or each.writer not in gone]
         fetched.notices += notices
         return fetched
+
+
+def recall(link: Link, listing: Listing) -> None:
+    """Find again what a lost state knew, from the newest object of each known log that opens; else do nothing."""
+    if not link.ledger.state.lost:
+        return
+    found = []
+    for writer in link.ledger.writers():
+        log = link.ledger.log(writer)
+        names = [name for name in listing.of(writer) if log.knows(name.last, name.tip)]
+        for name in sorted(names, key=lambda name: -name.last)[:RECALLED]:
+            with contextlib.suppress(BadSegment, NotFound, StoreRefused):
+                sealed = link.store.get(name.key)
+                found.append(open_segment(link.vault.keys, link.ledger.tips, name, sealed))
+                break
+    link.ledger.recall(found, link.vault.device.writer)
 
 
 def strangers(link: Link, listing: Listing) -> list[SegmentName]:

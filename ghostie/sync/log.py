@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ghostie import codec, files
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
-from ghostie.errors import CannotRead
+from ghostie.errors import BadJson, NotPlain
 from ghostie.paths import Layout
 from ghostie.sync.segment import GENESIS, Seen, Segment, SegmentName, Tips
 from ghostie.vault.sealedlog import SealedLog
@@ -192,10 +192,14 @@ class State:
     renewed: dict[str, str] = field(default_factory=dict)  # of own objects: the id of the newer key they are under
     retired: list[str] = field(default_factory=list)  # writers whose logs others have adopted: they end for ever
     announced: list[str] = field(default_factory=list)  # of these, the ones that this device's log names
+    lost: bool = False  # whether it was lost, and what the logs say of it is not yet found again
 
 
 class Ledger:
-    """The logs and the state of one vault's sync. Changes are made under the sync lock."""
+    """The logs and the state of one vault's sync. Changes are made under the sync lock.
+
+    Raises CannotRead where the system does not give a log or the state: that is no word of what they hold.
+    """
 
     def __init__(self, layout: Layout, keys: Keys) -> None:
         self.tips = Tips(keys)
@@ -239,14 +243,30 @@ class Ledger:
     def take(self, segments: Iterable[Segment]) -> None:
         """Note *segments* as taken in, with what they vouch for and who wrote them, durably."""
         segments = list(segments)
+        self._hear(segments)
+        self.save()  # before the logs: a pull that is cut here must not forget what was vouched for
+        self.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
+
+    def recall(self, segments: Iterable[Segment], mine: str) -> None:
+        """Find again, for `save`, what a lost state had from the last *segments* of each log; *mine* is this writer's.
+
+        Every segment says all that its writer had witnessed by then.
+        """
+        segments = list(segments)
+        self._hear(segments)
+        for segment in segments:
+            if segment.name.writer == mine:
+                self.state.published_seen = dict(segment.seen)
+                self.state.announced = list(segment.retired)
+        self.state.lost = False
+
+    def _hear(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
             self.vouch(segment.seen)
             self.retire(segment.retired)
             known = self.state.devices.get(segment.name.writer)
             if known is None or segment.time >= known.time:
                 self.state.devices[segment.name.writer] = Words(segment.device, segment.time)
-        self.save()  # before the logs: a pull that is cut here must not forget what was vouched for
-        self.record((s.name.writer, s.name.first, s.before, s.hashes) for s in segments)
 
     def vouch(self, claims: Seen) -> None:
         """Note, for `save`, that somebody who is trusted has taken in that much of each log."""
@@ -309,9 +329,9 @@ class Ledger:
         try:
             sealed = files.read(self._layout.sync_state)
             record = codec.loads(unseal(self._keys, Purpose.SYNC_STATE, (b"state",), sealed))
-        except (FileNotFoundError, CannotRead, SealError):
-            return  # the logs are what counts; this much is found again with the next pull
-        self.state = _state(record)
+            self.state = _state(record)
+        except (FileNotFoundError, NotPlain, SealError, BadJson, KeyError, TypeError, ValueError, AttributeError):
+            self.state = State(lost=bool(self._logs))  # the logs are what counts: see `recall`
 
 
 def _state(record: Mapping[str, Any]) -> State:

@@ -122,6 +122,7 @@ def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]
                 gone = gone or isinstance(error, NotFound)
         if not gone or attempt == intake.RELISTINGS:
             break  # else its writer may just have merged it into a bigger one: look again
+    intake.recall(link, listing)
     return listing, sound, bad
 
 
