@@ -141,6 +141,10 @@ class NoVault(GhostieError):
     hint = "`ghostie init` creates one; `ghostie sync setup` joins one that is on a store"
 
 
+class NothingToRestore(NoVault):
+    hint = "say on which store it is: --path DIR for a folder, --bucket NAME, or --backend gist; a terminal is asked"
+
+
 class VaultExists(GhostieError):
     message = "there is a vault at {home} already"
     hint = "use it as it is, or give another place with --home DIR"
@@ -212,7 +216,10 @@ class NewerFormat(GhostieError):
 class WrongKey(GhostieError):
     exit_code = 12
     message = "the passphrase does not open this vault"
-    hint = "try again, or use `ghostie keys restore` with the 24 recovery words"
+    hint = (
+        "each device has a passphrase of its own: one that was changed elsewhere does not hold here;"
+        " `ghostie keys restore` takes the 24 recovery words"
+    )
 
 
 class KeysChanged(GhostieError):
@@ -233,6 +240,11 @@ class NoPassphrase(GhostieError):
     hint = "run `ghostie unlock` first, or set GHOSTIE_PASSPHRASE_COMMAND, or give --passphrase-file FILE"
 
 
+class NoNewPassphrase(NoPassphrase):
+    message = "no new passphrase was given and there is no terminal to ask on"
+    hint = "give --new-passphrase-file FILE, or set GHOSTIE_NEW_PASSPHRASE"
+
+
 class PassphraseSource(GhostieError):
     exit_code = 12
     message = "{source} gave no passphrase: {why}"
@@ -248,6 +260,23 @@ class BadWords(GhostieError):
     exit_code = 12
     message = "these are not this vault's 24 recovery words: {why}"
     hint = "check each word against your note; the order counts"
+
+
+class OlderWords(BadWords):
+    """The words of a key that `keys rotate` has since replaced; they open no newer one."""
+
+    message = "these 24 words are of an older key of the vault: epoch {epoch}, and the newest is epoch {newest}"
+    hint = (
+        "take the words that were written down after the last `ghostie keys rotate`; the passphrase opens the newest"
+        " key too: `ghostie sync setup` asks for it"
+    )
+
+
+class WordsNeedKeyFile(BadWords):
+    message = "these 24 words are of epoch {epoch} of the vault, and without its key file they open epoch 1 alone"
+    hint = (
+        "`ghostie sync setup` brings the key file back from the store, also by the words; else put back a backup of it"
+    )
 
 
 class RefusedKeyFile(GhostieError):

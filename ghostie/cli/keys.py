@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from itertools import takewhile
-from pathlib import Path
+import contextlib
 from typing import TYPE_CHECKING
 
 from ghostie import files, text
 from ghostie.cli.output import Output
-from ghostie.cli.session import can_ask, layout_of, seconds_in, sources_of
-from ghostie.errors import BadWords, Damaged, NoVault, RefusedKeyFile, VaultExists, WrongKey
+from ghostie.cli.session import can_ask, layout_of, read_words, seconds_in, sources_of
+from ghostie.errors import (
+    BadWords,
+    CannotRead,
+    Damaged,
+    NothingToRestore,
+    NoVault,
+    RefusedKeyFile,
+    VaultExists,
+    WordsNeedKeyFile,
+)
 
 if TYPE_CHECKING:
     from ghostie.crypto.keys import Cost, KeyFile
@@ -24,7 +31,7 @@ def init(args: argparse.Namespace, out: Output) -> None:
     from ghostie.vault import create_vault
 
     layout = layout_of(args)
-    if layout.master_key.exists():
+    if files.is_there(layout.master_key):
         raise VaultExists(home=layout.home)
     passphrase = sources_of(args).first_passphrase()
     vault = create_vault(layout.home, passphrase=passphrase, device_name=args.device_name, cost=_cost(args.kdf))
@@ -69,11 +76,13 @@ def lock(args: argparse.Namespace, out: Output) -> None:
 
 def passwd(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto.unlock import read_key_file, unwrap_with
+    from ghostie.sync.notices import which_opens
 
     file = read_key_file(layout_of(args))
     # asked for even while the agent holds the key: who finds an open device must not change the passphrase
     _rewrap(args, unwrap_with(file, sources_of(args)), file)
-    out.done({"changed": True}, "changed the passphrase on this device · the next push changes it on the store")
+    opens = which_opens("changed" if files.is_there(layout_of(args).sync_config) else "here")
+    out.done({"changed": True, "passphrase": opens}, f"changed the passphrase: {opens}")
 
 
 def recovery(args: argparse.Namespace, out: Output) -> None:
@@ -94,39 +103,54 @@ def recovery(args: argparse.Namespace, out: Output) -> None:
 def restore(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import keys as keyring
     from ghostie.crypto.unlock import read_key_file
+    from ghostie.sync.notices import which_opens
 
     layout = layout_of(args)
-    if args.words_file:
-        spelt = files.read_named(Path(args.words_file), 1 << 16).decode(errors="replace")
-    else:
-        if can_ask():
-            sys.stderr.write("the 24 words, in order, then an empty line:\n")
-        spelt = " ".join(takewhile(str.strip, sys.stdin if sys.stdin is not None else ()))
-    master = keyring.from_words(spelt)
+    if not files.is_there(layout.master_key) and not files.is_there(layout.memories):
+        _restore_from_store(args, out)
+        return
+    master = read_words(args.words_file or "-")
     file: KeyFile | None
     try:
         file = read_key_file(layout)
-        keys = keyring.unchain(file, master)
-    except WrongKey:
-        raise BadWords(why="they open another vault") from None
-    except (NoVault, RefusedKeyFile):
+        keys = keyring.open_by(file, master)
+    except (NothingToRestore, NoVault, RefusedKeyFile):
         # the key file is lost: the words alone lead back to a vault whose keys were never rotated
-        if not layout.memories.is_dir():
-            raise NoVault(home=layout.home) from None
         file, keys = None, keyring.first_epoch(master)
         _check_opens(layout, keys)
     _rewrap(args, keys, file)
-    out.done({"restored": True}, "the vault opens with the new passphrase")
+    opens = which_opens("changed" if files.is_there(layout.sync_config) else "here")
+    out.done({"restored": True, "passphrase": opens}, f"the vault is open again: {opens}")
+
+
+def _restore_from_store(args: argparse.Namespace, out: Output) -> None:
+    """Join the vault on a store by the words: there is nothing here to open."""
+    from ghostie.cli import stores
+    from ghostie.crypto import keys as keyring
+
+    if not stores.is_meant(args) and not can_ask():
+        raise NothingToRestore(home=layout_of(args).home)
+    sources_of(args).words = read_words(args.words_file or "-")
+    stores.setup(args, out, cost=keyring.STRONG if args.kdf == "strong" else keyring.FLOOR)
 
 
 def _check_opens(layout: Layout, keys: Keys) -> None:
-    """Raise BadWords unless *keys* open what is there."""
+    """Raise BadWords unless *keys*, of a first epoch, open what is there."""
+    from ghostie.crypto.sealing import Purpose, SealError, key_id, named_key, parse_header
     from ghostie.vault.versions import VersionFiles
 
     store = VersionFiles(layout, keys)
     stems = sorted(store.stems())[:50]
-    if stems and all(isinstance(version, Damaged) for _, version in store.read_many(stems)):
-        raise BadWords(why="they do not open the memories here")
+    if not stems or any(not isinstance(version, Damaged) for _, version in store.read_many(stems)):
+        return
+    ours = key_id(keys.epochs[1])
+    for stem in stems:
+        with contextlib.suppress(OSError, CannotRead, SealError):
+            sealed = files.read(layout.version(stem))
+            epoch = parse_header(sealed, Purpose.VERSION)
+            if named_key(sealed) == ours:
+                raise WordsNeedKeyFile(epoch=epoch)
+    raise BadWords(why="they do not open the memories here")
 
 
 def rotate(args: argparse.Namespace, out: Output) -> None:
@@ -139,8 +163,8 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
     sources = sources_of(args)
     moving.finish_move(layout, sources)
     file = read_key_file(layout)
+    keys = sources.open_own(lambda passphrase: keyring.unwrap(file, passphrase))
     passphrase = sources.passphrase()
-    keys = keyring.unwrap(file, passphrase)
     aside = set(files.names_in(layout.quarantine))
     count = moving.rotate(layout, keys, passphrase, file.cost)
     aside = set(files.names_in(layout.quarantine)) - aside
@@ -163,7 +187,7 @@ def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> None:
     from ghostie.vault import make_home
 
     layout = layout_of(args)
-    passphrase = sources_of(args).new_passphrase(Path(args.new_passphrase_file) if args.new_passphrase_file else None)
+    passphrase = sources_of(args).new_passphrase()
     cost = _cost(args.kdf)
     fresh = keyring.wrap(keys, passphrase, cost.most(file.cost) if file is not None else cost)
     make_home(layout)

@@ -86,6 +86,35 @@ STORE_PASSPHRASE = option(
 PROXY = option("--proxy", "URL", "s3, gist: go through this proxy, and through no other")
 AUTHORITIES = option("--authorities", "FILE", "s3, gist: certificates to trust in place of the usual ones")
 CALLED = option("--device-name", "NAME", "what this device is called")
+WORDS = option("--words-file", "FILE", "the 24 recovery words in place of the passphrase; - reads standard input")
+STORE = (
+    option("--backend", ("folder", "s3", "gist"), "what kind of store (default: as before, else folder)"),
+    group(
+        "where the store is",
+        option("--path", "DIR", "folder: the folder"),
+        option("--bucket", "NAME", "s3: the bucket; it must be there"),
+        option("--endpoint", "URL", "s3: the server (default: Amazon's)"),
+        option("--prefix", "WORD", "s3, gist: keeps several vaults apart in one bucket or account"),
+        option("--api-url", "URL", "gist: a service that speaks as GitHub's does"),
+    ),
+    group(
+        "how to get there",
+        option("--region", "NAME", "s3: the region (default: the server says)"),
+        option("--style", ("path", "virtual"), "s3: where the bucket's name stands in an address"),
+        option("--raw-url", "URL", "gist: where such a service shows raw contents"),
+        PROXY,
+        AUTHORITIES,
+        flag("--plain-http", "s3, gist: allow an http:// address", default=None),
+        option(
+            "--credentials-file",
+            "FILE",
+            "the store's credentials: a token, or lines NAME=VALUE (else GHOSTIE_S3_ACCESS_KEY and"
+            " GHOSTIE_S3_SECRET_KEY, or GHOSTIE_GIST_TOKEN, else as before, else a prompt)",
+        ),
+        flag("--new-credentials", "not the credentials of before"),
+        option("--client-id", "ID", "gist: sign in by a code, with the app of this id (GHOSTIE_GIST_CLIENT_ID)"),
+    ),
+)
 PULL = (DRY_RUN, flag("--yes", "also if it would remove many memories"))
 
 # -- the tree --------------------------------------------------------------------------------------------------------
@@ -229,33 +258,10 @@ COMMANDS: tuple[Command, ...] = (
         "sync setup",
         "tie this vault to a store, or join the vault that is there",
         "stores:setup",
-        option("--backend", ("folder", "s3", "gist"), "what kind of store (default: as before, else folder)"),
-        group(
-            "where the store is",
-            option("--path", "DIR", "folder: the folder"),
-            option("--bucket", "NAME", "s3: the bucket; it must be there"),
-            option("--endpoint", "URL", "s3: the server (default: Amazon's)"),
-            option("--prefix", "WORD", "s3, gist: keeps several vaults apart in one bucket or account"),
-            option("--api-url", "URL", "gist: a service that speaks as GitHub's does"),
-        ),
-        group(
-            "how to get there",
-            option("--region", "NAME", "s3: the region (default: the server says)"),
-            option("--style", ("path", "virtual"), "s3: where the bucket's name stands in an address"),
-            option("--raw-url", "URL", "gist: where such a service shows raw contents"),
-            PROXY,
-            AUTHORITIES,
-            flag("--plain-http", "s3, gist: allow an http:// address", default=None),
-            option(
-                "--credentials-file",
-                "FILE",
-                "the store's credentials: a token, or lines NAME=VALUE (else GHOSTIE_S3_ACCESS_KEY and"
-                " GHOSTIE_S3_SECRET_KEY, or GHOSTIE_GIST_TOKEN, else as before, else a prompt)",
-            ),
-            flag("--new-credentials", "not the credentials of before"),
-            option("--client-id", "ID", "gist: sign in by a code, with the app of this id (GHOSTIE_GIST_CLIENT_ID)"),
-        ),
+        *STORE,
         CALLED,
+        WORDS,
+        *NEW_PASSPHRASE[:1],
         STORE_PASSPHRASE,
         flag("--again", "the store was moved or emptied on purpose"),
     ),
@@ -363,10 +369,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("keys recovery", "show the 24 recovery words", "keys:recovery"),
     Command(
         "keys restore",
-        "open the vault by its 24 words and set a new passphrase",
+        "open the vault by its 24 words and set a new passphrase; where there is none, join it on its store",
         "keys:restore",
-        option("--words-file", "FILE", "the 24 words (else standard input, else a prompt)"),
+        option("--words-file", "FILE", "the 24 words (else a prompt, or standard input)"),
         *NEW_PASSPHRASE,
+        *STORE,
+        CALLED,
     ),
     Command("stats", "show the vault in numbers", "care:stats"),
     Command(

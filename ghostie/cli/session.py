@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ghostie import files
-from ghostie.errors import UsageError
+from ghostie.errors import BadWords, UsageError
 from ghostie.paths import Layout, default_home
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from ghostie.crypto.unlock import Sources
     from ghostie.vault import Vault
+
+WORD_TRIES = 3  # for 24 words of the list whose checksum does not fit
+LARGEST_WORDS = 1 << 16
 
 
 def layout_of(args: argparse.Namespace) -> Layout:
@@ -28,17 +32,25 @@ def layout_of(args: argparse.Namespace) -> Layout:
 
 def sources_of(args: argparse.Namespace) -> Sources:
     """Return where a passphrase may come from: the same in all of a command, so that nobody is asked twice."""
-    from ghostie.crypto.unlock import Sources
+    from ghostie.crypto.unlock import TRIES, Sources
 
     if not hasattr(args, "sources"):
-        store_file = getattr(args, "store_passphrase_file", None)
+        asking = can_ask()
         args.sources = Sources(
-            file=Path(args.passphrase_file) if args.passphrase_file else None,
-            store_file=Path(store_file) if store_file else None,
-            ask=ask_hidden if can_ask() else None,
+            file=_path(args, "passphrase_file"),
+            store_file=_path(args, "store_passphrase_file"),
+            new_file=_path(args, "new_passphrase_file"),
+            ask=ask_hidden if asking else None,
+            ask_words=ask_words if asking else None,
+            tries=TRIES,
         )
     sources: Sources = args.sources
     return sources
+
+
+def _path(args: argparse.Namespace, name: str) -> Path | None:
+    named = getattr(args, name, None)
+    return Path(named) if named else None
 
 
 def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
@@ -91,6 +103,55 @@ def ask_hidden(question: str) -> str:
         return getpass.getpass(question)
     except EOFError:
         raise KeyboardInterrupt from None
+
+
+def ask_words() -> bytes:
+    """Return the master key that 24 typed words stand for. Raises BadWords.
+
+    They are as secret as the passphrase, so nothing of them is shown but how many there are. That is hard to type
+    without a slip, so every line is checked when it ends: one with a word that is not on the list is not taken.
+    """
+    from ghostie.crypto import keys
+
+    said = "the 24 recovery words, in order, one or more a line; what you type is not shown\n"
+    for left in reversed(range(WORD_TRIES)):
+        words: list[str] = []
+        while len(words) < keys.WORDS:
+            typed = keys.words_in(ask_hidden(f"{said}{len(words)} of {keys.WORDS} words: "))
+            wrong = [str(len(words) + place) for place in keys.unknown_words(typed)]
+            if wrong:
+                said = f"word {', '.join(wrong)} is not on the list: this line was not taken\n"
+            elif len(words) + len(typed) > keys.WORDS:
+                said = "those are too many: this line was not taken\n"
+            else:
+                words += typed
+                said = ""
+        try:
+            return keys.from_words(" ".join(words))
+        except BadWords as error:
+            if not left:
+                raise
+            said = f"{error}: from the first word on, once more\n"
+    raise AssertionError("no try was allowed")
+
+
+def read_words(path: str) -> bytes:
+    """Return the master key that the 24 words in the file *path* stand for, "-" for standard input or its terminal.
+
+    On standard input an empty line ends them. Raises BadWords or CannotRead.
+    """
+    from ghostie.crypto import keys
+
+    if path == "-" and can_ask():
+        return ask_words()
+    if path != "-":
+        spelt = files.read_named(Path(path), LARGEST_WORDS)
+    else:
+        lines = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+        spelt = b""
+        while len(spelt) < LARGEST_WORDS and (line := lines.readline(LARGEST_WORDS)).strip():
+            spelt += line
+    return keys.from_words(spelt.decode(errors="replace"))
 
 
 def confirm(question: str, flag: str) -> None:

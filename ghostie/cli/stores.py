@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from ghostie import files, text
 from ghostie.cli.grammar import columns
 from ghostie.cli.output import Output
-from ghostie.cli.session import ask_hidden, can_ask, layout_of, open_, prompt, read_stdin, seconds_in, sources_of
+from ghostie.cli.session import (
+    ask_hidden,
+    can_ask,
+    layout_of,
+    open_,
+    prompt,
+    read_stdin,
+    read_words,
+    seconds_in,
+    sources_of,
+)
 from ghostie.errors import BadInvitation, CannotRead, UsageError
 from ghostie.memory import stamp
 
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ghostie.backends.store import Backend
+    from ghostie.crypto.keys import Cost
     from ghostie.sync.setup import Place, SetUp
 
 LARGEST = 1 << 16
@@ -29,15 +40,23 @@ CREATE_ONLY = {
 }
 
 
-def setup(args: argparse.Namespace, out: Output) -> None:
+def setup(args: argparse.Namespace, out: Output, cost: Cost | None = None) -> None:
+    """Set a store up; a new passphrase costs no less than *cost* to guess."""
     from ghostie.sync.setup import set_up, try_out
 
+    sources = sources_of(args)
+    if args.words_file and sources.words is None:
+        sources.words = read_words(args.words_file)
     place = try_out(*described(args, out), out.watch)
-    done = set_up(layout_of(args), place, sources_of(args), device_name=args.device_name, again=args.again)
+    again = getattr(args, "again", False)
+    done = set_up(layout_of(args), place, sources, device_name=args.device_name, again=again, cost=cost)
     _tell_set_up(out, place, done)
 
 
 def _tell_set_up(out: Output, place: Place, done: SetUp) -> None:
+    from ghostie.sync.notices import which_opens
+
+    opens = which_opens(done.change) if done.change else None
     record = {
         "backend": place.backend,
         "create_only": place.options.get("create_only"),
@@ -46,12 +65,15 @@ def _tell_set_up(out: Output, place: Place, done: SetUp) -> None:
         "vault": done.vault.keys.vault.hex(),
         "device": done.vault.device.name,
         "writer": done.vault.device.writer,
+        "passphrase": opens,
     }
     own = "put this vault's key on the store, sealed under the passphrase"
     words = ["joined the vault on the store" if done.joined else own]
     if done.brought:
         brought = text.plural(done.brought, "version")
         words.append(f"{brought} of this device's own came along, sealed again under the joined vault's key")
+    if opens:
+        words.append(opens)
     if tried := place.options.get("create_only"):
         words.append(f"the store was tried out and keeps what it is given; {CREATE_ONLY[tried]}")
     out.done(record, *words, "`ghostie sync run` takes in what is there and sends what is new")
@@ -66,6 +88,8 @@ def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str
     from ghostie.sync.config import known_config
 
     before = known_config(layout_of(args))
+    if before is None and not is_meant(args) and can_ask():
+        _ask_which(args)
     names = ("bucket", "endpoint", "prefix", "api_url", "region", "style", "raw_url", "proxy", "path", "authorities")
     given = _given(args, *names) | ({"plain_http": "yes"} if args.plain_http else {})
     meant = [each for each, other in REGISTRY.items() if given.keys() & {"path", "bucket", "api_url"} & {*other.place}]
@@ -85,6 +109,29 @@ def described(args: argparse.Namespace, out: Output) -> tuple[str, dict[str, str
         options.pop("create_only", None)
     known = before is not None and same_place(name, options, before.backend, before.options)
     return name, options, _credentials(args, out, backend, options, keep=known and not args.new_credentials)
+
+
+def is_meant(args: argparse.Namespace) -> bool:
+    """Tell whether the flags say what kind of store is meant."""
+    return any(getattr(args, name) is not None for name in ("backend", "path", "bucket", "api_url"))
+
+
+def _ask_which(args: argparse.Namespace) -> None:
+    """Ask a person which store is meant, and where it is. Raises UsageError for what is none of the answers."""
+    answer = _asked("which store: 1 a folder, 2 an S3 bucket, 3 gists: ")
+    args.backend = {"1": "folder", "2": "s3", "3": "gist"}.get(answer, answer)
+    if args.backend == "folder":
+        args.path = _asked("the folder: ") or None
+    elif args.backend == "s3":
+        args.bucket = _asked("the bucket's name: ") or None
+        args.endpoint = _asked("the server's address (Enter: Amazon's): ") or None
+    elif args.backend != "gist":
+        raise UsageError("no such store", "1, 2 or 3 chooses one; or give --path DIR, --bucket NAME or --backend gist")
+
+
+def _asked(question: str) -> str:
+    prompt(question)
+    return sys.stdin.readline().strip()
 
 
 def _given(args: argparse.Namespace, *names: str) -> dict[str, str]:
@@ -169,14 +216,17 @@ def _signed_in(out: Output, client: str, options: Mapping[str, str], credentials
 
 
 def invite(args: argparse.Namespace, out: Output) -> None:
+    from ghostie.crypto.unlock import OWN_PROMPT
     from ghostie.sync import pairing
     from ghostie.sync.link import connect
 
     seconds = seconds_in(args.valid)
     vault = open_(args, load=False)
     # asked for even while the agent holds the key: who finds an open device must not let another one in
-    passphrase = sources_of(args).store_passphrase("passphrase: ")
-    made = pairing.invite(connect(vault, out.watch), passphrase, seconds=seconds)
+    link = connect(vault, out.watch)
+    made = sources_of(args).open_with_store_passphrase(
+        lambda passphrase: pairing.invite(link, passphrase, seconds=seconds), OWN_PROMPT
+    )
     picture = pairing.qr(made.code) if args.qr or (sys.stderr.isatty() and not out.quiet and not out.json) else []
     if out.json:
         document = {

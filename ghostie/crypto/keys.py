@@ -12,15 +12,16 @@ import secrets
 import time
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ghostie import codec
 from ghostie.crypto import sodium
-from ghostie.crypto.sealing import Keys, Purpose, SealError, key_id, seal, unseal
+from ghostie.crypto.sealing import Keys, Purpose, SealError, key_id, named_key, seal, unseal
 from ghostie.errors import (
     BadJson,
     BadWords,
     NewerFormat,
+    OlderWords,
     PassphraseSource,
     RefusedKeyFile,
     WeakPassphrase,
@@ -31,6 +32,8 @@ FORMAT: Final = "ghostie-key-1"
 LEAST_PASSPHRASE: Final = 8
 MAX_KEY_FILE: Final = 1 << 20
 MAX_EPOCHS: Final = 10_000
+WORDS: Final = 24
+Secret: TypeAlias = str | bytes  # what opens a key file: a passphrase, or the master key that 24 words stand for
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,35 @@ def unchain(file: KeyFile, master: bytes) -> Keys:
     return Keys(file.vault, epochs)
 
 
+def open_by(file: KeyFile, secret: Secret) -> Keys:
+    """Return the keys in *file*, by a passphrase or by the master key that 24 words stand for.
+
+    Raises WrongKey for a passphrase; for words OlderWords, which names their epoch, or BadWords.
+    """
+    if isinstance(secret, str):
+        return unwrap(file, secret)
+    try:
+        return unchain(file, secret)
+    except WrongKey:
+        pass
+    epoch = epoch_of(file, secret)
+    if epoch is not None and epoch < file.epoch:
+        raise OlderWords(epoch=epoch, newest=file.epoch)
+    raise BadWords(why="they open another vault, or a newer key of it that is not here yet")
+
+
+def epoch_of(file: KeyFile, master: bytes) -> int | None:
+    """Return the epoch of the vault of *file* whose key *master* is, or None if it is none of them.
+
+    The file tells it without being opened: the id of every key but the first stands in `commitment` or in the header of
+    the chain's link that it seals, and the vault's id follows from the first.
+    """
+    ids = {named_key(link): epoch for epoch, link in enumerate(file.chain, 2)} | {file.commitment: file.epoch}
+    if (epoch := ids.get(key_id(master))) is not None:
+        return epoch
+    return 1 if first_epoch(master).vault == file.vault else None
+
+
 def derive(passphrase: str, salt: bytes, cost: Cost) -> bytes:
     """Return the 32 bytes that *passphrase* comes to. Raises PassphraseSource, NoMemory, or RefusedKeyFile."""
     check_cost(cost)
@@ -238,19 +270,29 @@ def to_words(keys: Keys) -> list[str]:
     return str(Mnemonic("english").to_mnemonic(keys.epochs[keys.current])).split()
 
 
+def words_in(text: str) -> list[str]:
+    """Return the words in *text*; the numbers that `ghostie keys recovery` shows before them are left out."""
+    return [word for word in text.lower().split() if not word.isdecimal()]
+
+
+def unknown_words(words: list[str]) -> list[int]:
+    """Return the places, counted from 1, of those *words* that are not on the list."""
+    from mnemonic import Mnemonic
+
+    known = set(Mnemonic("english").wordlist)
+    return [place for place, word in enumerate(words, 1) if word not in known]
+
+
 def from_words(text: str) -> bytes:
     """Return the master key that 24 words spell. Raises BadWords, which names what is wrong but no word."""
     from mnemonic import Mnemonic
 
-    language = Mnemonic("english")
-    words = text.lower().split()
-    if len(words) != 24:
+    words = words_in(text)
+    if len(words) != WORDS:
         raise BadWords(why=f"there are {len(words)}")
-    known = set(language.wordlist)
-    wrong = [str(place) for place, word in enumerate(words, 1) if word not in known]
-    if wrong:
-        raise BadWords(why=f"word {', '.join(wrong)} is not on the list")
+    if wrong := unknown_words(words):
+        raise BadWords(why=f"word {', '.join(map(str, wrong))} is not on the list")
     try:
-        return bytes(language.to_entropy(words))
+        return bytes(Mnemonic("english").to_entropy(words))
     except ValueError:
         raise BadWords(why="their checksum does not fit") from None

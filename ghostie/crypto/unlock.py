@@ -10,25 +10,52 @@ import os
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from ghostie import files
+from ghostie import files, text
 from ghostie.crypto import agent, keys
-from ghostie.crypto.keys import KeyFile
+from ghostie.crypto.keys import KeyFile, Secret
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import CannotRead, NoPassphrase, NoVault, PassphraseSource, WrongKey
+from ghostie.errors import (
+    CannotRead,
+    ForeignVault,
+    GhostieError,
+    InvitationPassphrase,
+    NoNewPassphrase,
+    NoPassphrase,
+    NotTheStores,
+    NoVault,
+    PassphraseSource,
+    WeakPassphrase,
+    WrongKey,
+)
 from ghostie.paths import Layout
 
 KEYRING_SERVICE = "ghostie"
 COMMAND_PATIENCE = 60.0
+TRIES = 3  # for a passphrase that a person types
+OWN_PROMPT = "passphrase: "
+STORE_PROMPT = "passphrase of the vault on the store: "
+WORDS_TOO = "passphrase of the vault on the store (or Enter, for its 24 words): "
+
+T = TypeVar("T")
 
 
 @dataclass
 class Sources:
-    """Where a passphrase may come from in this run. *ask* prompts a person; None where nobody can be asked."""
+    """Where a passphrase may come from in this run. *ask* prompts a person; None where nobody can be asked.
+
+    A person has so many *tries*; what comes from elsewhere is taken once. *words* is the master key that 24 words stand
+    for, in place of the passphrase of the vault on the store; *ask_words* prompts for them.
+    """
 
     file: Path | None = None
     store_file: Path | None = None
+    new_file: Path | None = None
     ask: Callable[[str], str] | None = None
+    ask_words: Callable[[], bytes] | None = None
+    words: bytes | None = field(default=None, repr=False)
+    tries: int = 1
     environ: MutableMapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __post_init__(self) -> None:
@@ -37,8 +64,11 @@ class Sources:
         self._new = self.environ.pop("GHOSTIE_NEW_PASSPHRASE", None)
         self._store = self.environ.pop("GHOSTIE_STORE_PASSPHRASE", None)
         self._answers: dict[str, str] = {}
+        self._refusal = ""  # what is said before the next prompt
 
-    def passphrase(self, prompt: str = "passphrase: ", *, keyring_name: str | None = None) -> str:
+    # -- what opens the vault here -----------------------------------------------------------------------------------
+
+    def passphrase(self, prompt: str = OWN_PROMPT, *, keyring_name: str | None = None) -> str:
         """Return the passphrase from the first source that has one. Raises NoPassphrase or PassphraseSource."""
         if keyring_name and (kept := _from_keyring(keyring_name)):
             return kept
@@ -50,39 +80,121 @@ class Sources:
             return self._passphrase
         if self.ask is not None:
             if prompt not in self._answers:
-                self._answers[prompt] = self.ask(prompt)
+                self._answers[prompt] = self._asked(prompt)
             return self._answers[prompt]
         raise NoPassphrase()
 
-    def new_passphrase(self, file: Path | None = None) -> str:
-        """Return a passphrase to set, asked twice of a person. Raises as `passphrase`, and WeakPassphrase."""
-        if file is not None:
-            passphrase = _from_file(file)
-        elif self._new:
-            passphrase = self._new
-        elif self.ask is not None:
-            passphrase = self.ask("new passphrase: ")
-            keys.check_passphrase(passphrase)
-            if self.ask("the same once more: ") != passphrase:
-                raise PassphraseSource(source="the prompt", why="the two were not the same")
-        else:
-            raise NoPassphrase()
-        keys.check_passphrase(passphrase)
-        return passphrase
+    def open_own(self, opens: Callable[[str], T]) -> T:
+        """Return what *opens* makes of the passphrase; what it refuses, a person may type again.
 
-    def store_passphrase(self, prompt: str = "passphrase of the vault on the store: ") -> str:
+        Raises as `passphrase`, and what *opens* raises.
+        """
+        return self._tried(lambda: opens(self.passphrase()), OWN_PROMPT, self.tries)
+
+    # -- what opens the vault on the store ---------------------------------------------------------------------------
+
+    def store_passphrase(self, prompt: str = STORE_PROMPT) -> str:
         """Return the passphrase of the vault on the store, which may be another. Raises as `passphrase`."""
         if self.store_file is not None:
             return _from_file(self.store_file)
         return self._store or self.passphrase(prompt)
 
+    def store_secret(self) -> Secret:
+        """Return what opens the vault on the store: the 24 words that were given, or a passphrase.
+
+        A person may answer with nothing, and is then asked for the words. Raises as `passphrase`, and BadWords.
+        """
+        if self.words is not None:
+            return self.words
+        passphrase = self.store_passphrase(self._store_prompt)
+        if passphrase or self.ask_words is None:
+            return passphrase
+        self.words = self.ask_words()
+        return self.words
+
+    def open_store(self, opens: Callable[[Secret], T], *, again: bool = True) -> T:
+        """Return what *opens* makes of `store_secret`; what it refuses, a person may type *again*.
+
+        Raises as `store_secret`, and what *opens* raises.
+        """
+        return self._tried(lambda: opens(self.store_secret()), self._store_prompt, self.tries if again else 1)
+
+    def open_with_store_passphrase(self, opens: Callable[[str], T], prompt: str = STORE_PROMPT) -> T:
+        """Return what *opens* makes of the passphrase of the vault on the store, where words are of no use."""
+        return self._tried(lambda: opens(self.store_passphrase(prompt)), prompt, self.tries)
+
+    # -- a passphrase to set -----------------------------------------------------------------------------------------
+
+    def new_passphrase(self, file: Path | None = None) -> str:
+        """Return a passphrase to set, asked twice of a person. Raises as `passphrase`, and WeakPassphrase."""
+        if file is None:
+            file = self.new_file
+        if file is not None:
+            passphrase = _from_file(file)
+        elif self._new:
+            passphrase = self._new
+        elif self.ask is not None:
+            return self._tried(self._chosen, "", self.tries)
+        else:
+            raise NoNewPassphrase()
+        keys.check_passphrase(passphrase)
+        return passphrase
+
     def first_passphrase(self) -> str:
-        """Return the passphrase for a vault to be made. Raises as `new_passphrase`."""
+        """Return the passphrase for a vault that is new on this device. Raises as `new_passphrase`."""
         if self.environ.get("GHOSTIE_PASSPHRASE_COMMAND") or self.file is not None or self._passphrase:
             passphrase = self.passphrase()
             keys.check_passphrase(passphrase)
             return passphrase
         return self.new_passphrase()
+
+    def passphrase_after(self, secret: Secret, *, fresh: bool) -> str:
+        """Return the passphrase that is to open this device once *secret* has opened the vault on the store.
+
+        That is the passphrase itself; after the 24 words it is a new one, which on a *fresh* device, without a vault of
+        its own, may come from where its passphrase comes from. Raises as `new_passphrase`.
+        """
+        if isinstance(secret, str):
+            return secret
+        given = self.new_file is not None or self._new
+        return self.first_passphrase() if fresh and not given else self.new_passphrase()
+
+    @property
+    def _store_prompt(self) -> str:
+        known = STORE_PROMPT in self._answers  # it opened an invitation a moment ago
+        return STORE_PROMPT if known or self.ask_words is None else WORDS_TOO
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def _chosen(self) -> str:
+        assert self.ask is not None
+        passphrase = self._asked("new passphrase: ")
+        keys.check_passphrase(passphrase)
+        if self.ask("the same once more: ") != passphrase:
+            raise PassphraseSource(source="the prompt", why="the two were not the same")
+        return passphrase
+
+    def _asked(self, prompt: str) -> str:
+        assert self.ask is not None
+        refusal, self._refusal = self._refusal, ""
+        return self.ask(refusal + prompt)
+
+    def _tried(self, attempt: Callable[[], T], prompt: str, tries: int) -> T:
+        """Return what *attempt* does; after a refusal, if the answer to *prompt* was typed, try again with another."""
+        for left in reversed(range(tries)):
+            try:
+                return attempt()
+            except (WrongKey, ForeignVault, InvitationPassphrase, NotTheStores, WeakPassphrase) as error:
+                refused: GhostieError = error
+            except PassphraseSource as error:
+                if prompt:  # it was not typed
+                    raise
+                refused = error
+            typed = self._answers.pop(prompt, None) is not None or not prompt
+            if not typed or not left:
+                raise refused
+            self._refusal = f"{refused}: {text.plural(left, 'try')} left\n"
+        raise AssertionError("no try was allowed")
 
 
 def read_key_file(layout: Layout) -> KeyFile:
@@ -107,7 +219,10 @@ def unwrap_with(file: KeyFile, sources: Sources) -> Keys:
     if kept := _from_keyring(file.vault.hex()):
         with contextlib.suppress(WrongKey):
             return keys.unwrap(file, kept)
-    return keys.unwrap(file, sources.passphrase())
+    if sources.words is not None:
+        with contextlib.suppress(WrongKey):
+            return keys.unchain(file, sources.words)
+    return sources.open_own(lambda passphrase: keys.unwrap(file, passphrase))
 
 
 def unattended(file: KeyFile, sources: Sources) -> str | None:

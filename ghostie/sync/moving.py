@@ -37,18 +37,20 @@ def rotate(layout: Layout, keys: Keys, passphrase: str, cost: keyring.Cost) -> i
 def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
     """Take over the epoch that another device opened, from the store's key object *slot*; also in place of an own one.
 
-    Raises ForeignVault if the passphrase does not open it, WrongKey if none opens what is here.
+    Raises ForeignVault if the passphrase does not open it, BadWords if the words do not, and WrongKey if nothing opens
+    what is here.
     """
     here = read_key_file(layout)
+    secret = sources.store_secret()
     try:
-        passphrase = sources.store_passphrase()
-        newer = keyring.unwrap(slot, passphrase)
+        newer = keyring.open_by(slot, secret)
     except WrongKey:
         raise ForeignVault() from None
     if here.epoch in newer.epochs and newer.id_of(here.epoch) == here.commitment:
         older = Keys(newer.vault, {epoch: key for epoch, key in newer.epochs.items() if epoch <= here.epoch})
     else:
         older = unlock(layout, sources)  # two devices opened an epoch at once: what is here is under the other one
+    passphrase = sources.passphrase_after(secret, fresh=False)
     done = move(layout, older, newer, keyring.wrap(newer, passphrase, here.cost))
     files.remove_durably([layout.outbox / PENDING])  # an own epoch that gave way is not to be published
     return done
@@ -91,7 +93,10 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
     if read_key_file(layout).spelt() == file.spelt():
         files.remove_durably([layout.next_key])  # all was done but this
         return True
-    newer = unwrap_with(file, sources) if vault == file.vault else keyring.unwrap(file, sources.store_passphrase())
+    if vault == file.vault:
+        newer = unwrap_with(file, sources)
+    else:
+        newer = sources.open_store(lambda secret: keyring.open_by(file, secret))
     try:
         carried = unseal(newer, Purpose.CHAIN, (b"move", vault), link)
     except SealError:
@@ -139,7 +144,7 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
         files.remove_durably([layout.operations])
         start_over(layout)
     if slot is not None:
-        note_new_key(layout, slot)
+        note_new_key(layout, slot, joining=newer.vault != older.vault)
     files.write_durably(layout.master_key, file.spelt())
     files.remove_durably([layout.next_key])
     return len(stems)

@@ -22,6 +22,37 @@ NOTICES: Final[Mapping[str, str]] = {
 }
 
 
+# which passphrase opens what, after it changed somewhere: each device has a key file of its own
+_OTHERS: Final = "your other devices keep the passphrase that each has until `ghostie keys passwd` is run there"
+PASSPHRASES: Final[Mapping[str, str]] = {
+    "changed": (
+        f"the new passphrase opens this device; with the next push it opens the store, for devices that join; {_OTHERS}"
+    ),
+    "here": f"the new passphrase opens this device, and nothing else: there is no store; {_OTHERS}",
+    "joined": (
+        "this device opens with the passphrase of the vault that it joined from now on; the one of before opens nothing"
+    ),
+    "taken-over": (
+        "this device opens from now on with the passphrase that you gave for the new key; if its own was another, that"
+        " one opens nothing any more"
+    ),
+    "recovered": f"the new passphrase opens this device and the store, for devices that join; {_OTHERS}",
+    "recovered-waits": (
+        "the new passphrase opens this device; the store did not take it now, and gets it with the next push; until"
+        " then a device that joins needs the one of before, or the 24 words"
+    ),
+    "recovered-older": (
+        "the new passphrase opens this device alone: the store also shows a newer key, which these words do not open;"
+        " where a sync finds what it cannot open, `ghostie sync setup` takes that key over, by its passphrase or words"
+    ),
+}
+
+
+def which_opens(change: str) -> str:
+    """Return, in words for people, which passphrase opens what after a *change* of PASSPHRASES."""
+    return PASSPHRASES[change]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One of NOTICES, and the device that it is about."""

@@ -167,7 +167,7 @@ def join(
     InvitationExpired, InvitationPassphrase, and as `set_up`.
     """
     whole = read_valid(code, clock)
-    invitation = opened(whole, sources.store_passphrase())
+    invitation = sources.open_with_store_passphrase(lambda passphrase: opened(whole, passphrase))
     options = {**invitation.options, **(ways or {})}
     backend = backend_of(invitation.backend)
     for name in ways or {}:

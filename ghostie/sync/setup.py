@@ -14,42 +14,52 @@ from dataclasses import dataclass, field
 from ghostie import files
 from ghostie.backends.store import ObjectStore, Probing, open_store, same_place
 from ghostie.crypto import keys as keyring
-from ghostie.crypto.keys import KeyFile
+from ghostie.crypto.keys import Cost, KeyFile, Secret
 from ghostie.crypto.sealing import Keys
 from ghostie.crypto.unlock import Sources, read_key_file, unlock
 from ghostie.errors import (
+    BadWords,
     ForeignVault,
+    GhostieError,
     InvitationElsewhere,
     InvitationOutdated,
+    KeysRotated,
     NewerFormat,
     NoMemory,
     NoPassphrase,
     NotFound,
     NoVault,
+    OlderWords,
     RefusedKeyFile,
     StoreChanged,
+    StoreError,
     StoreRefused,
     VaultBusy,
     WrongKey,
 )
 from ghostie.paths import Layout
 from ghostie.sync.config import Config, known_config
-from ghostie.sync.link import MOST_TRIED, Listing, Watcher, alone, ignore, look, reach
+from ghostie.sync.link import MOST_TRIED, Link, Listing, Watcher, alone, ignore, look, reach
 from ghostie.sync.log import Ledger
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import Seen, key_name
+from ghostie.sync.slots import PENDING, note_new_key, read_pending, send
 from ghostie.vault import Vault, make_home
-from ghostie.vault.device import load_device, new_device
+from ghostie.vault.device import Device, load_device, new_device
 
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """What setup came to: the vault, its configuration, whether it was joined, and how many memories came along."""
+    """What setup came to: the vault, its configuration, whether it was joined, and how many memories came along.
+
+    *change* is one of PASSPHRASES if another passphrase opens this device now, else empty.
+    """
 
     vault: Vault
     config: Config
     joined: bool
     brought: int = 0
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +111,21 @@ def set_up(
     device_name: str | None = None,
     again: bool = False,
     expected: Expected | None = None,
+    cost: Cost | None = None,
 ) -> SetUp:
     """Tie the vault at *layout* to the store at *place*: create it there, or join what is there.
 
-    With *expected* only that vault is joined, and where its logs were counts as vouched for. Raises NoVault (nothing
-    here and nothing there), ForeignVault, StoreError, VaultBusy, StoreChanged for another store than the vault was set
-    up with (*again* says that this is meant), and InvitationElsewhere or InvitationOutdated.
+    A key file that is made costs no less than *cost* to guess. With *expected* only that vault is joined, and where its
+    logs were counts as vouched for. Raises NoVault (nothing here and nothing there), ForeignVault, StoreError,
+    VaultBusy, StoreChanged for another store than the vault was set up with (*again* says that this is meant),
+    InvitationElsewhere or InvitationOutdated, and BadWords or OlderWords.
     """
     with contextlib.ExitStack() as held:
         there = layout.sync.is_dir()
         if there:
             held.enter_context(alone(layout))
         finish_move(layout, sources)
-        meant = _Meant(layout, place, sources, device_name, again, expected, fresh=not there)
+        meant = _Meant(layout, place, sources, device_name, again, expected, cost or keyring.FLOOR, fresh=not there)
         listing = look(place.store)
         slots = key_files(place.store, listing)
         if expected is not None:
@@ -137,6 +149,7 @@ class _Meant:
     device_name: str | None
     again: bool
     expected: Expected | None
+    cost: Cost
     fresh: bool
 
 
@@ -201,12 +214,19 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
         rivals = {digest: file for digest, file in slots.items() if file.vault < here.vault} if meant.again else {}
         found = _first_that_opens(rivals, sources)
         if found is None:
-            return _tied(meant, _caught_up(meant, here, ours), 0)
+            vault, digest = _caught_up(meant, here, ours)
+            taken_over = read_key_file(layout).commitment != here.commitment
+            return _tied(meant, vault, digest, change="taken-over" if taken_over else "")
     else:
         before = known_config(layout)
         if before is not None and not meant.again and place.is_of(before):
-            raise StoreChanged(why="it holds another vault")
-        found = _first_that_opens(slots, sources, must=True)
+            # only the key file was lost here: then the vault that is pinned counts, and no other
+            slots = {
+                digest: file for digest, file in slots.items() if here is None and file.vault.hex() == before.vault
+            }
+            if not slots:
+                raise StoreChanged(why="it holds another vault")
+        found = _first_that_opens(slots, sources, must=True, again=meant.expected is None)
     if found is None:
         if meant.expected is not None:
             raise InvitationOutdated(why="the passphrase was changed since it was made")
@@ -214,21 +234,32 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
     digest, keys = found
     _check_expected(meant.expected, keys)
     # checked: from here on things are written
-    file = keyring.wrap(keys, sources.store_passphrase(), slots[digest].cost.most(keyring.FLOOR))
+    secret = sources.store_secret()
+    passphrase = sources.passphrase_after(secret, fresh=here is None)
+    cost = slots[digest].cost.most(meant.cost)
+    file = keyring.wrap(keys, passphrase, cost)
+    change, slot = "" if here is None else "joined", None
+    if not isinstance(secret, str):
+        # a newer key that the words do not open stays as it is on the store: this device must not replace it
+        newer = any(other.vault == keys.vault and other.epoch > keys.current for other in slots.values())
+        change, slot = ("recovered-older", None) if newer else ("recovered", keyring.wrap(keys, passphrase, cost))
     if here is None:
         make_home(layout)
         with alone(layout) if meant.fresh else contextlib.nullcontext():
             if files.is_there(layout.master_key):
                 raise VaultBusy()  # another setup was quicker
-            device = new_device(meant.device_name)
-            device.save(layout)
+            device = _device(layout, meant.device_name)
             Vault(layout, keys, device).index.save()
+            # before the key file: if this is cut, setup begins anew, and what it sets reaches the store or is replaced
+            files.remove_durably([layout.outbox / PENDING])
+            if slot is not None:
+                note_new_key(layout, slot, joining=True)
             files.write_durably(layout.master_key, file.spelt())
-            return _tied(meant, (Vault(layout, keys, device), digest), 0)
+            return _tied(meant, Vault(layout, keys, device), digest, change=change)
     older = unlock(layout, sources)  # a wrong passphrase for this device's own vault stops here, before any change
     writer = load_device(layout).writer
-    brought = move(layout, older, keys, file)
-    done = _tied(meant, (_opened(layout, keys, meant.device_name), digest), brought)
+    brought = move(layout, older, keys, file, slot)
+    done = _tied(meant, _opened(layout, keys, meant.device_name), digest, brought, change)
     # set up here at the same moment as another device: what only the vault that was left could read
     doomed = [name.key for name in look(place.store).of(writer)]
     doomed += [key_name(left) for left in ours]
@@ -237,31 +268,44 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
     return done
 
 
-def _first_that_opens(slots: Mapping[str, KeyFile], sources: Sources, *, must: bool = False) -> tuple[str, Keys] | None:
-    """Return the first key object that the passphrase opens, by vault, then the newest epoch first; or None.
+def _first_that_opens(
+    slots: Mapping[str, KeyFile], sources: Sources, *, must: bool = False, again: bool = True
+) -> tuple[str, Keys] | None:
+    """Return the key object that the passphrase or the words open, by vault, then the newest epoch first; or None.
 
-    What nobody who knows the passphrase made is passed over; of very many, the rest is not tried. Raises NoPassphrase
-    if there *must* be one, and NoMemory if that is why none opened.
+    With *again* a person may type another passphrase. Raises NoPassphrase or BadWords if there *must* be one, and
+    NoMemory if that is why none opened.
     """
     if not slots:
         return None
     try:
-        passphrase = sources.store_passphrase()
-    except NoPassphrase:
+        return sources.open_store(lambda secret: _opened_by(slots, secret), again=must and again)
+    except ForeignVault:
+        return None
+    except (NoPassphrase, BadWords):
         if must:
             raise
         return None
-    short: NoMemory | None = None
-    for digest, file in _in_order(slots.items())[:MOST_TRIED]:
+
+
+def _opened_by(slots: Mapping[str, KeyFile], secret: Secret) -> tuple[str, Keys]:
+    """Return the first of *slots* that *secret* opens. Raises ForeignVault; for words OlderWords or BadWords; NoMemory.
+
+    What nobody who knows the passphrase made is passed over; of very many, the rest is not tried. Words cost nothing to
+    try, so with them all are.
+    """
+    ordered = _in_order(slots.items())
+    refused: GhostieError = BadWords(why="they open no vault on this store")
+    if isinstance(secret, str):
+        ordered, refused = ordered[:MOST_TRIED], ForeignVault()
+    for digest, file in ordered:
         try:
-            return digest, keyring.unwrap(file, passphrase)
-        except WrongKey:
+            return digest, keyring.open_by(file, secret)
+        except (OlderWords, NoMemory) as error:
+            refused = error
+        except (WrongKey, BadWords):
             continue
-        except NoMemory as error:
-            short = error
-    if short is not None:
-        raise short
-    return None
+    raise refused
 
 
 def _in_order(slots: Iterable[tuple[str, KeyFile]]) -> list[tuple[str, KeyFile]]:
@@ -289,20 +333,29 @@ def _caught_up(meant: _Meant, here: KeyFile, ours: Mapping[str, KeyFile]) -> tup
     )
     known.sort(key=lambda digest: -ours[digest].epoch)
     settled = bool(known) and ours[known[0]].epoch == here.epoch
-    refused: ForeignVault | NoMemory = ForeignVault()
-    others = {digest: file for digest, file in ours.items() if digest not in known}
-    for digest, file in _in_order(others.items())[:MOST_TRIED]:
-        if settled and file.epoch == here.epoch:
-            continue
-        try:
-            take_over(meant.layout, file, meant.sources)
-        except (ForeignVault, NoMemory) as error:
-            refused = error  # made by nobody who knows the passphrase, it may be
-        else:
-            known.insert(0, digest)
-            break
-    if not known:
+    others = {
+        digest: file
+        for digest, file in ours.items()
+        if digest not in known and not (settled and file.epoch == here.epoch)
+    }
+
+    def take_over_first(_: Secret) -> str:
+        refused: GhostieError = ForeignVault()
+        for digest, file in _in_order(others.items())[:MOST_TRIED]:
+            try:
+                take_over(meant.layout, file, meant.sources)
+            except (ForeignVault, BadWords, NoMemory) as error:
+                refused = error  # made by nobody who knows the passphrase, it may be
+            else:
+                return digest
         raise refused
+
+    if others or not known:
+        try:
+            known.insert(0, meant.sources.open_store(take_over_first, again=not known))
+        except (ForeignVault, BadWords, NoMemory):
+            if not known:
+                raise
     vault = _opened(meant.layout, _keys_here(meant.layout, meant.sources), meant.device_name)
     _check_expected(meant.expected, vault.keys)
     return vault, known[0]
@@ -313,14 +366,20 @@ def _keys_here(layout: Layout, sources: Sources) -> Keys:
         return unlock(layout, sources)
     except WrongKey:
         # moved here a moment ago, by a run that was cut off: by now the passphrase is the one of the store's vault
-        return keyring.unwrap(read_key_file(layout), sources.store_passphrase())
+        file = read_key_file(layout)
+        return sources.open_store(lambda secret: keyring.open_by(file, secret))
 
 
-def _tied(meant: _Meant, tied: tuple[Vault, str], brought: int) -> SetUp:
-    layout, (vault, digest) = meant.layout, tied
+def _tied(meant: _Meant, vault: Vault, digest: str, brought: int = 0, change: str = "") -> SetUp:
+    layout = meant.layout
     before = known_config(layout)
     if files.is_there(layout.sync_config) and (before is None or not meant.place.is_of(before)):
+        waiting = None
+        with contextlib.suppress(RefusedKeyFile, NewerFormat):
+            waiting = read_pending(layout)
         start_over(layout)
+        if waiting is not None and waiting.commitment == vault.keys.id_of(vault.keys.current):
+            note_new_key(layout, waiting)  # a passphrase that was changed here is to reach this store, too
         vault.device = load_device(layout)
     if meant.expected is not None:
         ledger = Ledger(layout, vault.keys)
@@ -328,12 +387,27 @@ def _tied(meant: _Meant, tied: tuple[Vault, str], brought: int) -> SetUp:
         ledger.save()  # before the configuration: from the first pull on, nothing older is believed
     config = meant.place.config(vault, digest)
     config.save(layout)
-    return SetUp(vault, config, joined=True, brought=brought)
+    if change == "recovered":
+        link = Link(vault, meant.place.store, config)
+        try:
+            send(link, look(meant.place.store))
+        except (StoreError, KeysRotated):
+            change = "recovered-waits"  # setup is done all the same: this device has what it came for
+        config = link.config
+    return SetUp(vault, config, joined=True, brought=brought, change=change)
 
 
 def _opened(layout: Layout, keys: Keys, device_name: str | None) -> Vault:
-    device = load_device(layout)
-    if device_name and device_name != device.name:
-        device = device.renamed(device_name)
-        device.save(layout)
-    return Vault(layout, keys, device)
+    return Vault(layout, keys, _device(layout, device_name))
+
+
+def _device(layout: Layout, name: str | None) -> Device:
+    """Return this device, under *name* if that is given; it is made where there is none."""
+    known = files.is_there(layout.device)
+    device = load_device(layout) if known else new_device(name)
+    if name and name != device.name:
+        device = device.renamed(name)
+    elif known:
+        return device
+    device.save(layout)
+    return device

@@ -15,10 +15,21 @@ from ghostie.sync.segment import key_name
 PENDING = "slot.key"
 
 
-def note_new_key(layout: Layout, slot: KeyFile) -> None:
-    """Keep *slot*, new keys or the keys under a new passphrase, for the next push; nothing if there is no store."""
-    if files.is_there(layout.sync_config):
+def note_new_key(layout: Layout, slot: KeyFile, *, joining: bool = False) -> None:
+    """Keep *slot*, new keys or the keys under a new passphrase, for the next push; nothing if there is no store.
+
+    *joining*: the store is about to be the vault's.
+    """
+    if joining or files.is_there(layout.sync_config) or is_pending(layout):
         files.write_durably(layout.outbox / PENDING, slot.spelt())
+
+
+def read_pending(layout: Layout) -> KeyFile | None:
+    """Return the key object that the next push sends, or None. Raises RefusedKeyFile or NewerFormat."""
+    try:
+        return keyring.parse(files.read(layout.outbox / PENDING, keyring.MAX_KEY_FILE))
+    except FileNotFoundError:
+        return None
 
 
 def is_pending(layout: Layout) -> bool:
@@ -27,12 +38,9 @@ def is_pending(layout: Layout) -> bool:
 
 def send(link: Link, listing: Listing) -> bool:
     """Put a waiting key object on the store, then delete this vault's others; return whether there was one."""
-    path = link.vault.layout.outbox / PENDING
-    try:
-        raw = files.read(path, keyring.MAX_KEY_FILE)
-    except FileNotFoundError:
+    slot = read_pending(link.vault.layout)
+    if slot is None:
         return False
-    slot = keyring.parse(raw)
     digest = slot.digest
     old = []
     # who opens an epoch removes the key object of before: beside that one, anybody may have put another
@@ -44,10 +52,10 @@ def send(link: Link, listing: Listing) -> bool:
             if rotated and not unmoved:
                 raise KeysRotated()  # another device opened an epoch at the same time, and was first
             old.append(key_name(other))
-    link.store.write({key_name(digest): raw}, old)
+    link.store.write({key_name(digest): slot.spelt()}, old)
     link.config = replace(link.config, slot=digest)
     link.config.save(link.vault.layout)
-    files.remove_durably([path])
+    files.remove_durably([link.vault.layout.outbox / PENDING])
     return True
 
 

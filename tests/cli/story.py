@@ -42,7 +42,7 @@ PULLED = {
     "notices",
     "dry_run",
 }
-SET_UP = {"backend", "create_only", "joined", "brought", "vault", "device", "writer"}
+SET_UP = {"backend", "create_only", "joined", "brought", "vault", "device", "writer", "passphrase"}
 DEVICE = {"writer", "name", "this", "last_word", "position", "on_store", "behind"}
 FAILING = {"last_good", "failures", "failing_since", "failure"}
 CONFLICT = {"id", "fields", "base", "mine", "theirs"}
@@ -151,10 +151,12 @@ def lines(pair: Scene) -> dict[str, Line]:
         "sync compact": Line(("sync", "compact"), {"joined", "into"}),
         "unlock": Line(("unlock", "--for", "20min", *secret), {"unlocked", "seconds"}),
         "lock": Line(("lock", "--home", str(empty)), {"unlocked", "was"}),
-        "keys passwd": Line(("keys", "passwd", *secret, *new), {"changed"}),
+        "keys passwd": Line(("keys", "passwd", *secret, *new), {"changed", "passphrase"}),
         "keys rotate": Line(("keys", "rotate", *secret), {"epoch", "versions"}),
         "keys recovery": Line(("keys", "recovery", *secret), None, many=True),
-        "keys restore": Line(("keys", "restore", "--words-file", str(folder / "words"), *new), {"restored"}),
+        "keys restore": Line(
+            ("keys", "restore", "--words-file", str(folder / "words"), *new), {"restored", "passphrase"}
+        ),
         "stats": Line(("stats",), NUMBERS),
         "doctor": Line(("doctor",), {"ok", "what", "hint"}, many=True),
         "gc": Line(("gc",), {"versions", "quarantined", "dry_run"}),

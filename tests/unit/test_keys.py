@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 import unicodedata
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from ghostie.errors import (
     BadWords,
     NewerFormat,
     NoMemory,
+    OlderWords,
     PassphraseSource,
     RefusedKeyFile,
     WeakPassphrase,
@@ -347,6 +349,23 @@ def test_the_newest_key_opens_all_epochs(derivations: list[Any], aged: Keys) -> 
 def test_the_newest_words_open_all_epochs(derivations: list[Any], aged: Keys) -> None:
     file = keyring.wrap(aged, PASSPHRASE, FLOOR)
     assert keyring.unchain(file, keyring.from_words(" ".join(keyring.to_words(aged)))) == aged
+
+
+def test_a_key_file_tells_without_being_opened_of_which_epoch_a_key_is(derivations: list[Any], aged: Keys) -> None:
+    file = keyring.wrap(aged, PASSPHRASE, FLOOR)
+    derivations.clear()
+    for epoch, key in aged.epochs.items():
+        assert keyring.epoch_of(file, key) == epoch
+        if epoch == aged.current:
+            assert keyring.open_by(file, key) == aged
+        else:
+            with pytest.raises(OlderWords, match=f"epoch {epoch}, and the newest is epoch {aged.current}"):
+                keyring.open_by(file, key)
+    stranger = secrets.token_bytes(32)
+    assert keyring.epoch_of(file, stranger) is None
+    with pytest.raises(BadWords, match="another vault"):
+        keyring.open_by(file, stranger)
+    assert derivations == [], "words cost no derivation"
 
 
 def test_an_older_key_opens_no_newer_file(derivations: list[Any], aged: Keys) -> None:

@@ -16,10 +16,12 @@ import pytest
 from ghostie import files
 from ghostie.crypto import agent, sodium, unlock
 from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import Secret
 from ghostie.crypto.sealing import Keys
 from ghostie.crypto.unlock import Sources
 from ghostie.errors import (
     NewerFormat,
+    NoNewPassphrase,
     NoPassphrase,
     NoVault,
     PassphraseSource,
@@ -300,6 +302,65 @@ def test_a_new_passphrase_is_asked_for_twice() -> None:
     assert Sources(ask=answers(PASSPHRASE, PASSPHRASE), environ={}).new_passphrase() == PASSPHRASE
     with pytest.raises(PassphraseSource, match="not the same"):
         Sources(ask=answers(PASSPHRASE, PASSPHRASE + "x"), environ={}).new_passphrase()
+
+
+def test_a_person_has_three_tries_and_hears_how_many_are_left() -> None:
+    asked = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return f"answer {len(asked)}"
+
+    def opens(passphrase: str) -> str:
+        if passphrase != "answer 3":
+            raise WrongKey()
+        return "open"
+
+    sources = Sources(ask=ask, environ={}, tries=unlock.TRIES)
+    assert sources.open_own(opens) == "open"
+    assert sources.passphrase() == "answer 3", "what opened is not asked for again"
+    refused = "the passphrase does not open this vault"
+    assert asked == ["passphrase: ", *(f"{refused}: {left} left\npassphrase: " for left in ("2 tries", "1 try"))]
+    with pytest.raises(WrongKey):
+        Sources(ask=answers("a", "b", "c"), environ={}, tries=unlock.TRIES).open_own(opens)
+
+
+@pytest.mark.parametrize("source", ["file", "environment", "command"])
+def test_what_no_person_typed_is_taken_once(source: str, secret_file: Path) -> None:
+    environ = {
+        "environment": {"GHOSTIE_PASSPHRASE": "wrong"},
+        "command": {"GHOSTIE_PASSPHRASE_COMMAND": f"cat {secret_file}"},
+    }.get(source, {})
+    sources = Sources(file=secret_file if source == "file" else None, ask=never, environ=environ, tries=unlock.TRIES)
+    tried = []
+
+    def refuses(secret: Secret) -> None:
+        tried.append(secret)
+        raise WrongKey()
+
+    for opens in (sources.open_own, sources.open_store, sources.open_with_store_passphrase):
+        with pytest.raises(WrongKey):
+            opens(refuses)
+    assert len(tried) == 3
+
+
+def test_nothing_at_the_prompt_of_the_store_asks_for_the_words() -> None:
+    sources = Sources(ask=answers(""), ask_words=lambda: bytes(32), environ={})
+    assert sources.open_store(lambda secret: secret) == bytes(32)
+    assert sources.store_secret() == bytes(32), "they are asked for once"
+    sources = Sources(ask=answers(""), ask_words=lambda: pytest.fail("words are of no use here"), environ={})
+    assert sources.open_with_store_passphrase(str.upper) == ""
+
+
+def test_a_passphrase_follows_the_words_from_where_it_may_be_set(secret_file: Path) -> None:
+    words = bytes(32)
+    assert Sources(environ={}).passphrase_after("typed", fresh=False) == "typed"
+    both = {"GHOSTIE_PASSPHRASE": PASSPHRASE, "GHOSTIE_NEW_PASSPHRASE": "a new one to set"}
+    assert Sources(environ=dict(both)).passphrase_after(words, fresh=True) == "a new one to set"
+    assert Sources(new_file=secret_file, environ=dict(both)).passphrase_after(words, fresh=True) == "from the file"
+    assert Sources(environ={"GHOSTIE_PASSPHRASE": PASSPHRASE}).passphrase_after(words, fresh=True) == PASSPHRASE
+    with pytest.raises(NoNewPassphrase):  # that of the vault that is here is not asked to open another
+        Sources(environ={"GHOSTIE_PASSPHRASE": PASSPHRASE}).passphrase_after(words, fresh=False)
 
 
 def test_a_short_new_passphrase_is_refused_before_it_is_asked_for_again(tmp_path: Path) -> None:
