@@ -152,7 +152,7 @@ def lines(pair: Scene) -> dict[str, Line]:
         "unlock": Line(("unlock", "--for", "20min", *secret), {"unlocked", "seconds"}),
         "lock": Line(("lock", "--home", str(empty)), {"unlocked", "was"}),
         "keys passwd": Line(("keys", "passwd", *secret, *new), {"changed", "passphrase"}),
-        "keys rotate": Line(("keys", "rotate", *secret), {"epoch", "versions"}),
+        "keys rotate": Line(("keys", "rotate", *secret), {"epoch", "versions", "damaged"}),
         "keys recovery": Line(("keys", "recovery", *secret), None, many=True),
         "keys restore": Line(
             ("keys", "restore", "--words-file", str(folder / "words"), *new), {"restored", "passphrase"}
