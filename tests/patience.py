@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 import tracemalloc
 from collections.abc import Iterator
+
+import pytest
 
 
 class Hangs(BaseException):
@@ -26,6 +29,26 @@ def within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def little_time(most: float) -> Iterator[None]:
+    """Hold the CPU time of this process below *most* seconds meanwhile; that other processes are busy counts for nothing."""
+    started = time.process_time()
+    yield
+    assert time.process_time() - started < most
+
+
+@contextlib.contextmanager
+def without_waiting() -> Iterator[None]:
+    """Fail at the first sleep."""
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"it waits: {seconds} s")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", sleep)
+        yield
 
 
 @contextlib.contextmanager

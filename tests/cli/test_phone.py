@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -58,10 +57,8 @@ def test_a_phone_that_does_not_answer_is_no_failure_of_a_sync(body: str, pair: S
 
 def test_a_tool_that_hangs_is_ended_with_all_that_it_started(laptop: Device, api: Api) -> None:
     api.script("termux-clipboard-get", "sleep 600 & wait")
-    began = time.monotonic()
     done = laptop("termux", "capture", "--clipboard", env=api.environment(laptop), passphrase=PASSPHRASE, code=1)
     assert "termux-clipboard-get did not answer within 5 s" in done.err
-    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(

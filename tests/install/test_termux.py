@@ -140,10 +140,8 @@ def test_it_is_reached_by_the_phones_own_ways(installed: Phone) -> None:
     assert "dictated on the way" in listed
     assert "a note that was shared" in listed
 
-    began = time.monotonic()
     silent = installed.run(*here, "termux", "capture", "--clipboard", more=SECRET)
     assert (silent.returncode, "termux-clipboard-get did not answer within 5 s" in silent.stderr) == (1, True)
-    assert time.monotonic() - began < 60, "it does not hang with its tool"
     absent = installed.run(*here, "termux", "notify", more=SECRET)
     assert "termux-notification-remove is not here" in absent.stderr
     installed.ok(*here, "termux", "notify", "--inbox", more=SECRET)

@@ -30,7 +30,7 @@ from ghostie.errors import (
     Unreachable,
     UsageError,
 )
-from tests.patience import little_memory
+from tests.patience import little_memory, within
 
 from .faultproxy import Asked, End, FaultProxy, Play, Script, http
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.versions
 SECRETS = {"access_key": "AKIAGHOSTIE000000001", "secret_key": "canary/secret+key", "session_token": "canary-token"}
 PATIENCE = Patience(connect=3.0, silence=4.0, answer=5.0)
 HASTE = Patience(connect=0.3, silence=0.4, answer=0.6, least_rate=1e6, longest=3.0)
-IN_TIME = 4.0
+IN_TIME = 60.0  # what no patience is set for here lasts longer
 
 S3_XML = {"Content-Type": "application/xml"}
 OBJECT = {"ETag": '"5eb63bbbe01eeed093cb22bb8f5acdc3"', "Content-Type": "application/octet-stream"}
@@ -120,10 +120,8 @@ def store_at(address: str, way: Http | None = None, **options: str) -> S3Store:
 
 def fails(attempt: Callable[[], object], *kinds: type[StoreError]) -> StoreError:
     """Do what has to fail in time, with one of *kinds*, and with no secret in what a person or a log would see of it."""
-    began = time.monotonic()
-    with pytest.raises(kinds) as failed:
+    with within(IN_TIME), pytest.raises(kinds) as failed:
         attempt()
-    assert time.monotonic() - began < IN_TIME
     shown = "".join(traceback.format_exception(failed.value)) + str(failed.value) + repr(failed.value.facts)
     assert not any(secret in shown for secret in SECRETS.values())
     assert "Signature" not in shown and "Bearer" not in shown
@@ -250,7 +248,7 @@ def test_a_body_that_trickles_is_given_up_and_a_slow_one_is_not(serve: Callable[
 
 
 def test_interim_replies_without_end_are_given_up(serve: Callable[..., FaultProxy], hasty: Http) -> None:
-    forever = Play(b"HTTP/1.1 100 Continue\r\n\r\n" * 400, piece=25, pause=0.01)
+    forever = Play(b"HTTP/1.1 100 Continue\r\n\r\n" * 40_000, piece=25, pause=0.01)
     fails(lambda: act(store_at(serve(forever).address, hasty), "get"), Unreachable)
 
 
@@ -285,7 +283,7 @@ def test_a_name_with_many_addresses_has_one_deadline(hasty: Http, monkeypatch: p
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(deaf.getsockname())
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 12
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 1200
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
         fails(lambda: act(store_at("https://many.example", hasty), "get"), Unreachable)
         for each in waiting:

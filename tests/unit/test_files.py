@@ -18,7 +18,7 @@ import pytest
 
 from ghostie import files
 from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
-from tests.patience import within
+from tests.patience import within, without_waiting
 from tests.tiers import ROOT
 
 pytestmark = pytest.mark.versions
@@ -658,13 +658,11 @@ with files.locked(Path(sys.argv[1])):
 def test_a_lock_that_another_process_holds_is_waited_for_and_then_called_busy(tmp_path: Path) -> None:
     with holder(tmp_path / "lock"):
         started = time.monotonic()
-        with pytest.raises(VaultBusy), files.locked(tmp_path / "lock", patience=0.3):
+        with within(60), pytest.raises(VaultBusy), files.locked(tmp_path / "lock", patience=0.3):
             pytest.fail("two hold it")
-        assert 0.3 <= time.monotonic() - started < 5
-        started = time.monotonic()
-        with pytest.raises(VaultBusy), files.locked(tmp_path / "lock", patience=0):
+        assert time.monotonic() - started >= 0.3
+        with without_waiting(), pytest.raises(VaultBusy), files.locked(tmp_path / "lock", patience=0):
             pytest.fail("two hold it")
-        assert time.monotonic() - started < 0.2
 
 
 def test_a_lock_is_taken_as_soon_as_it_is_given_back(tmp_path: Path) -> None:
@@ -679,9 +677,8 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
     with holder(tmp_path / "lock") as child:
         child.kill()
         child.wait()
-        started = time.monotonic()
-        with files.locked(tmp_path / "lock", patience=5):
-            assert time.monotonic() - started < 1
+        with without_waiting(), files.locked(tmp_path / "lock", patience=5):
+            pass
     assert (tmp_path / "lock").exists()
 
 
