@@ -36,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
     seeds.draw(config)  # before pytest-xdist starts its workers, which are handed this process's options
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers for each processor: many tests wait for a screen, a server or another process, and use none meanwhile."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)  # in one of several processes, that of pytest-xdist
     if output is not None:
