@@ -6,6 +6,7 @@ at which a device is cut off or its disk is full.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import re
@@ -31,7 +32,7 @@ from ghostie.sync.link import Link
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import REBORN
 from ghostie.sync.outbox import Outbox
-from ghostie.sync.segment import Tips, key_name, seal_segment
+from ghostie.sync.segment import BadSegment, SegmentName, Tips, key_name, open_segment, seal_segment
 from ghostie.vault import conflicts, make_home
 from ghostie.vault.device import load_device, new_device
 from ghostie.vault.row import Entry
@@ -43,6 +44,9 @@ A_DAY: Final = 86_400_000
 TEN_YEARS: Final = 3653 * A_DAY
 START: Final = 1_750_000_000_000
 NAMES: Final = ("phone", "laptop", "tablet", "desktop", "watch")
+
+
+Action = Callable[["History", "Machine"], str]
 
 
 class CutOff(BaseException):
@@ -95,7 +99,6 @@ class History:
         self.keys = keyring.first_epoch(self.rnd.randbytes(32))
         self.slot = _key_file_of(self.keys)
         self.config = Config("folder", {}, self.keys.vault.hex(), self.slot.digest)
-        self.cloud.carry_out("", {key_name(self.slot.digest): self.slot.spelt()}, [])
         self.malice = Malice(self.cloud, self._foreign_store(), self.who)
         self.evil = False  # something malicious was done and stands
         self.acknowledged: set[str] = set()
@@ -106,11 +109,14 @@ class History:
         self._backups: list[tuple[int, Path]] = []
         self._homes = 0
         self._writers: dict[str, str] = {}
+        self.devices = 3 + seed % 3
         self.machines: list[Machine] = []
-        for name in NAMES[: 3 + seed % 3]:
-            self.machines.append(self.new_machine(name))
 
     # -- devices -----------------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> str:
+        return "malicious" if self.malicious else "faulty"
 
     def new_machine(self, name: str) -> Machine:
         layout = Layout(self._home())
@@ -129,26 +135,50 @@ class History:
             self.now += self.rnd.randrange(1, 5000)
             return self.now + machine.ahead
 
+        keys, config = self._unlocked(layout)
         vault = Vault(
             layout,
-            self.keys,
+            keys,
             load_device(layout),
             clock=clock,
             new_id=lambda: new_id(self.rnd.randbytes),
             salt=lambda: new_salt(self.rnd.randbytes),
         )
-        store: ObjectStore = Port(self.cloud, name)
-        if self.rnd.random() < 0.5:
-            store = Retrying(
-                store,
-                budget=Budget(tries=3),
-                sleep=lambda _: None,
-                clock=lambda: self.now / 1000,
-                dice=self.rnd.random,
-            )
-        link = Link(vault, store, self.config, sleep=lambda _: self.cloud.pass_time(), random=self.rnd.randbytes)
+        store = self.reach(name)
+        link = Link(vault, store, config, sleep=lambda _: self.pass_time(), random=self.rnd.randbytes)
         machine = Machine(name, layout, link, ahead)
         return machine
+
+    def _unlocked(self, layout: Layout) -> tuple[Keys, Config]:
+        """Return the keys of the home at *layout*, and the store that it is tied to."""
+        return self.keys, self.config
+
+    def reach(self, name: str) -> ObjectStore:
+        """Return the connection of the device *name* to the store, which is tried again on some days."""
+        store: ObjectStore = Port(self.cloud, name)
+        if self.rnd.random() >= 0.5:
+            return store
+        return Retrying(
+            store,
+            budget=Budget(tries=3),
+            sleep=lambda _: None,
+            clock=lambda: self.now / 1000,
+            dice=self.rnd.random,
+        )
+
+    def pass_time(self) -> None:
+        self.cloud.pass_time()
+
+    def stored(self) -> list[tuple[str, bytes]]:
+        """Return what the store holds, by key."""
+        return sorted(self.cloud.objects().items())
+
+    def read(self, key: str, content: bytes) -> list[Version]:
+        """Return the versions in what is stored as *key*, to somebody who has every key; none if it does not open."""
+        name = SegmentName.parse(key)
+        with contextlib.suppress(BadSegment):
+            return open_segment(self.keys, Tips(self.keys), name, content).versions() if name is not None else []
+        return []
 
     def reopen(self, machine: Machine) -> None:
         self.machines[self.machines.index(machine)] = self.open(machine.name, machine.layout, machine.ahead)
@@ -195,7 +225,6 @@ class History:
     def run(self) -> None:
         """Live through the history, bring it to rest, and look at what came of it. Raises Broken."""
         with files.simulated(self._before, waits=False):
-            actions, weights = zip(*self.MAY, strict=True)
             self._begin()
             for _ in range(STEPS):
                 self.step += 1
@@ -203,13 +232,23 @@ class History:
                 if self.malicious and self.rnd.random() < 0.1 and (done := self.malice.act()):
                     self.evil = True
                     self.tell("the store", done)
-                machine, action = self.rnd.choice(self.machines), self.rnd.choices(actions, weights)[0]
-                self._act(self._in_conflict() or machine if action is History.resolve else machine, action)
-            come_to_rest(self)
-            judge(self)
+                self._live()
+            self._come_to_rest()
+
+    def _live(self) -> None:
+        """Let one device do something."""
+        actions, weights = zip(*self.MAY, strict=True)
+        machine, action = self.rnd.choice(self.machines), self.rnd.choices(actions, weights)[0]
+        self._act(self._in_conflict() or machine if action is History.resolve else machine, action)
+
+    def _come_to_rest(self) -> None:
+        come_to_rest(self)
+        judge(self)
 
     def _begin(self) -> None:
         """Give everybody something in common to fall out over."""
+        self.cloud.carry_out("", {key_name(self.slot.digest): self.slot.spelt()}, [])
+        self.machines += [self.new_machine(name) for name in NAMES[: self.devices]]
         self.cloud.calm = True
         for _ in range(3):
             self.add(self.machines[0])
@@ -224,11 +263,11 @@ class History:
         found = [machine for machine in self.machines if conflicts.open_conflicts(machine.link.vault)]
         return self.rnd.choice(found) if found else None
 
-    def _act(self, machine: Machine, action: Callable[[History, Machine], str]) -> None:
+    def _act(self, machine: Machine, action: Action) -> None:
         what, outcome = action.__name__.replace("_", " "), ""
         self.cloud.paused = self.cloud.lied = False
         chance = self.rnd.random()
-        if chance < 0.07 and action not in (History.back_up, History.restore, History.copy):
+        if chance < 0.07 and action not in self.WHOLE:
             self._doom = Doom(self.rnd.randrange(25), chance < 0.02)
         try:
             what, _, outcome = action(self, machine).partition(": ")
@@ -244,12 +283,16 @@ class History:
             outcome = "it is cut off in the middle, and starts again"
             self._doom = None
             self.reopen(machine)
+        except Exception:
+            self.tell(machine.name, what, "here a promise is broken")
+            raise
         finally:
             self._doom = None
         self.tell(machine.name, what, outcome)
         self.who("")
 
     def tell(self, who: str, what: str, outcome: str = "") -> None:
+        outcome = outcome.replace(str(self.folder), "")
         outcome = re.sub(r"writer ([0-9a-f]{16})", lambda found: self.who(found[1]), outcome)
         self.events.append(Event(self.step, who, what, tuple(dict.fromkeys(self._notes)), outcome))
         self._notes.clear()
@@ -449,7 +492,8 @@ class History:
         self.copied = True
         return f"has its home copied: as {name}"
 
-    MAY = (
+    WHOLE: tuple[Action, ...] = (back_up, restore, copy)  # these are not cut off
+    MAY: tuple[tuple[Action, int], ...] = (
         (add, 8),
         (edit, 26),
         (remove, 6),

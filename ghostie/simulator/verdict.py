@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,11 +47,8 @@ def versions_of(machine: Machine) -> dict[str, Version]:
 def left(history: History) -> set[str]:
     """Return the hashes of the versions that are on any device, or authentic on the store."""
     found = {digest for machine in history.machines for digest in versions_of(machine)}
-    tips = Tips(history.keys)
-    for key, content in sorted(history.cloud.objects().items()):
-        if (name := SegmentName.parse(key)) is not None:
-            with contextlib.suppress(BadSegment):
-                found |= {version.hash for version in open_segment(history.keys, tips, name, content).versions()}
+    for key, content in history.stored():
+        found |= {version.hash for version in history.read(key, content)}
     return found
 
 
@@ -245,13 +241,13 @@ def _removed_stays_removed(history: History, versions: dict[str, Version]) -> No
     for tombstone in versions.values():
         if not tombstone.deleted:
             continue
-        below = _below(tombstone, versions)
-        others = [each for each in versions.values() if each.id == tombstone.id and each.hash not in below]
+        older = below(tombstone, versions)
+        others = [each for each in versions.values() if each.id == tombstone.id and each.hash not in older]
         if all(each.deleted for each in others) and not history.machines[0].link.vault.find(tombstone.id).deleted:
             raise Broken("what was removed stays removed", f"{tombstone.id[:6]} came back")
 
 
-def _below(version: Version, versions: dict[str, Version]) -> set[str]:
+def below(version: Version, versions: dict[str, Version]) -> set[str]:
     found: set[str] = set()
     todo = [version.hash]
     while todo:

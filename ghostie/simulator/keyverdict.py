@@ -1,0 +1,168 @@
+"""What is right in a history in which keys, passphrases, membership and privacy change: at the end, promise by promise.
+
+What stays on one device is compared with nobody's; of everything else, all devices that belong to the vault have the
+same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import KeyFile
+from ghostie.errors import RefusedKeyFile, WrongKey
+from ghostie.memory import Version
+from ghostie.simulator.verdict import Broken, below, versions_of
+from ghostie.sync import survey
+from ghostie.sync.log import Ledger
+from ghostie.sync.segment import key_digest
+from ghostie.vault import conflicts
+
+if TYPE_CHECKING:
+    from ghostie.simulator.history import Machine
+    from ghostie.simulator.keyed import KeyHistory
+
+QUIET_ROUNDS = 6
+
+Versions = dict[str, Version]
+Shared = tuple[set[str], set[tuple[str, tuple[str, ...]]]]
+
+
+def come_to_rest(history: KeyHistory) -> None:
+    """Let everything arrive and everybody sync, and do what a command asks for, until all have the same; or Broken."""
+    history.resting = history.cloud.calm = True
+    history.pass_time()
+    apart = ["nobody has synced"]
+    for number in range(1, QUIET_ROUNDS + 1):
+        history.step += 1
+        history.everybody_joins()
+        for machine in list(history.machines):
+            history.everything_arrives()
+            history.tell(machine.name, f"quiet round {number}", history.quiet(machine))
+        history.everything_arrives()
+        if not (apart := _apart(history)):
+            return
+    raise Broken("all devices come to one state in quiet rounds", ", ".join(apart)[:400])
+
+
+def _apart(history: KeyHistory) -> list[str]:
+    """Return in what the devices differ."""
+    first, *others = history.machines
+    keys = first.link.vault.keys
+    found = [f"{each.name} has another key" for each in others if each.link.vault.keys != keys]
+    if found:
+        return found
+    here = _shared(history)
+    for each in others:
+        for mine, theirs in zip(here[first.name], here[each.name], strict=True):
+            found += sorted(f"{each.name}: {item}"[:80] for item in {*mine} ^ {*theirs})
+    return found
+
+
+def _shared(history: KeyHistory) -> dict[str, Shared]:
+    """Return, for each device, the versions and the heads of what is not one device's alone."""
+    alone = set(history.spoilt)
+    for machine in history.machines:
+        vault = machine.link.vault
+        vault.refresh()
+        for entry in vault.index.entries():
+            rows = [entry.versions[head] for head in entry.heads]
+            if any(row.get("privacy") == "local" and not row.get("deleted") for row in rows):
+                alone.add(entry.id)
+    there = {version.id for version in history.stored_versions().values()} - alone
+    shared = {}
+    for machine in history.machines:
+        entries = [entry for entry in machine.link.vault.index.entries() if entry.id in there]
+        versions = {
+            f"{entry.id[:6]}.{digest[:8]}"
+            for entry in entries
+            for digest, row in entry.versions.items()
+            if row.get("privacy") != "local" or row.get("deleted")
+        }
+        shared[machine.name] = (versions, {(entry.id, tuple(sorted(entry.heads))) for entry in entries})
+    return shared
+
+
+def judge(history: KeyHistory) -> None:
+    """Look at what everybody has, and at the store. Raises Broken."""
+    everywhere: Versions = {}
+    for machine in history.machines:
+        everywhere |= versions_of(machine)
+    destroyed = {digest for version in everywhere.values() for digest in version.purges}
+    if missing := sorted(history.acknowledged - destroyed - everywhere.keys()):
+        raise Broken("no acknowledged version is lost", f"{len(missing)} are: {missing[0]}")
+    for machine in history.machines:
+        versions = versions_of(machine)
+        shown = {entry.id for entry in machine.link.vault.index.entries()}
+        if destroyed & versions.keys():
+            raise Broken("what was purged is gone", f"it is still on {machine.name}")
+        _removed_stays_removed(machine, versions, everywhere, shown)
+        _conflicts_show_both_sides(machine, versions)
+        if machine.link.vault.device.writer in Ledger(machine.layout, machine.link.vault.keys).state.retired:
+            raise Broken("a retired writer that returns becomes a new one", f"{machine.name} did not")
+    _store_is_whole(history)
+
+
+def _removed_stays_removed(machine: Machine, versions: Versions, everywhere: Versions, ids: set[str]) -> None:
+    """What was removed stays removed, save where a person said something beside it or later: a merge says nothing."""
+    for tombstone in versions.values():
+        if not tombstone.deleted or tombstone.id not in ids or _is_merge(tombstone):
+            continue
+        said = [each for each in everywhere.values() if each.id == tombstone.id and not _is_merge(each)]
+        older = below(tombstone, everywhere)
+        beside = [each for each in said if each.hash not in older]
+        if all(each.deleted for each in beside) and not machine.link.vault.find(tombstone.id).deleted:
+            raise Broken("what was removed stays removed", f"{tombstone.id[:6]} came back on {machine.name}")
+
+
+def _is_merge(version: Version) -> bool:
+    """Tell whether the rules made *version*, and no person."""
+    return len(version.parents) > 1 and "device" not in version.sync
+
+
+def _conflicts_show_both_sides(machine: Machine, versions: Versions) -> None:
+    """Whatever nobody has built upon is a head, or says what a head says; and a conflict shows its sides."""
+    vault = machine.link.vault
+    older = {parent for version in versions.values() for parent in version.parents}
+    for version in versions.values():
+        if version.hash not in older:
+            heads = [versions[head] for head in vault.find(version.id).heads]
+            if not any(head.say() == version.say() for head in heads):
+                raise Broken("every conflict keeps both sides", f"{version.hash[:8]} of {version.id[:6]} is no head")
+    for entry in conflicts.open_conflicts(vault):
+        found = conflicts.look(vault, entry)
+        if {found.mine.hash, *(other.hash for other in found.others)} != set(entry.heads):
+            raise Broken("every conflict keeps both sides", f"{entry.id[:6]} does not show all of them")
+
+
+def _store_is_whole(history: KeyHistory) -> None:
+    """The store holds one vault under one key, which a passphrase that was set opens; who is new sees what all see."""
+    first = history.machines[0]
+    keys = first.link.vault.keys
+    slots = [file for key, content in history.stored() if (file := _key_file(key, content)) is not None]
+    newest = [file for file in slots if file.vault == keys.vault and file.epoch == keys.current]
+    if not any(file.commitment == keys.id_of(keys.current) and _opens(history, file) for file in newest):
+        raise Broken("devices end in one vault", "the store has no key object of it that opens")
+    for machine in history.machines:
+        if problems := [each for each in survey.verify(machine.link) if not each.endswith("is no object of ghostie's")]:
+            raise Broken("an honest store raises no alarm", problems[0])
+    newcomer = history.newcomer()
+    if apart := _apart(history):
+        raise Broken("all devices come to one state in quiet rounds", f"{newcomer.name}, which is new: {apart[0]}")
+
+
+def _key_file(key: str, content: bytes) -> KeyFile | None:
+    try:
+        return keyring.parse(content) if key_digest(key) is not None else None
+    except RefusedKeyFile:
+        return None
+
+
+def _opens(history: KeyHistory, file: KeyFile) -> bool:
+    for passphrase in history.person.passphrases:
+        try:
+            keyring.unwrap(file, passphrase)
+        except WrongKey:
+            continue
+        return True
+    return False
