@@ -374,7 +374,7 @@ class History:
 
     def pull(self, machine: Machine, *, yes: bool | None = None) -> str:
         link = machine.link
-        before = self._evidence(machine) if self.evil else Evidence
+        before = self._evidence(machine)
         try:
             done = engine.pull(link, yes=self.rnd.random() < 0.8 if yes is None else yes)
         except StoreChanged as error:
@@ -394,11 +394,17 @@ class History:
 
     def _evidence(self, machine: Machine) -> Callable[[], Evidence]:
         """Return what gives the evidence against the store, on what the device knows now, when the pull is done."""
+        if not self.evil:
+            return Evidence
         link = machine.link
         ledger = Ledger(machine.layout, self.keys)
         me = load_device(machine.layout).writer
         waiting = {name.key for name in Outbox(link).names()}
         return lambda: evidence(self.keys, ledger, me, waiting, link.config.slot, self.cloud.shown(machine.name))
+
+    def shows_another(self, machine: Machine) -> bool:
+        """Tell whether the store shows *machine* something else than its vault."""
+        return key_name(machine.link.config.slot) not in self.cloud.shown(machine.name)
 
     def _judge_alarms(self, against: Evidence, done: engine.Pulled) -> None:
         named = {alarm.writer for alarm in done.alarms}
@@ -415,7 +421,7 @@ class History:
         try:
             done = engine.push(machine.link)
         except StoreChanged as error:
-            if key_name(machine.link.config.slot) in self.cloud.shown(machine.name):
+            if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pushes: ALARM, {error}"
@@ -431,7 +437,7 @@ class History:
         try:
             old, joined = survey.compact(machine.link)
         except StoreChanged as error:
-            if key_name(machine.link.config.slot) in self.cloud.shown(machine.name):
+            if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             return f"compacts: ALARM, {error}"
         return f"compacts: {text.plural(old, 'object')} joined into {joined}"

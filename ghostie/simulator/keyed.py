@@ -12,7 +12,7 @@ import hashlib
 import random
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from ghostie.crypto.unlock import Sources, read_key_file
 from ghostie.errors import (
     ForeignVault,
     GhostieError,
+    InvitationElsewhere,
     InvitationOutdated,
     KeysRotated,
     NotRetired,
@@ -35,6 +36,7 @@ from ghostie.errors import (
     NoVault,
     StoreChanged,
     StoreError,
+    UsageError,
     WrongKey,
 )
 from ghostie.memory import Version
@@ -42,7 +44,7 @@ from ghostie.paths import Layout
 from ghostie.simulator import keyverdict
 from ghostie.simulator.history import NAMES, CutOff, History, Machine, copy_home
 from ghostie.simulator.replicas import Replicas
-from ghostie.simulator.verdict import Broken, versions_of
+from ghostie.simulator.verdict import Broken, Evidence, versions_of
 from ghostie.sync import moving, pairing, retiring
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.notices import RIVAL
@@ -119,6 +121,8 @@ class KeyHistory(History):
         self._lost: list[str] = []  # writers of devices that never come back
         self._codes: list[tuple[str, int]] = []
         self._held: set[str] = set()
+        self._vault_of: dict[tuple[str, bytes], bytes] = {}
+        self.left_vaults: set[bytes] = set()
         self._read: dict[tuple[str, bytes], list[Version]] = {}
 
     # -- the store ---------------------------------------------------------------------------------------------------
@@ -149,6 +153,7 @@ class KeyHistory(History):
                 with contextlib.suppress(BadSegment):
                     known = open_segment(keys, Tips(keys), name, content).versions()
                     self._read[key, content] = known
+                    self._vault_of[key, content] = keys.vault
                     break
         return known or []
 
@@ -242,7 +247,7 @@ class KeyHistory(History):
             return f"is to join {way}: {error}"
         except (GhostieError, CutOff) as error:
             self._joining.append(joining)
-            if not isinstance(error, (StoreError, NoVault, StoreChanged, ForeignVault)):
+            if not isinstance(error, (StoreError, NoVault, StoreChanged, ForeignVault, InvitationElsewhere)):
                 raise
             return f"is to join {way}: not done, {error}"
         machine = self.open(joining.name, joining.layout)
@@ -367,9 +372,12 @@ class KeyHistory(History):
 
     def pull(self, machine: Machine, *, yes: bool | None = None) -> str:
         try:
-            return super().pull(self.current(machine), yes=yes)
+            told = super().pull(self.current(machine), yes=yes)
         except KeysRotated as error:
             return self._rotated("pulls", machine, error)
+        if self.shows_another(machine) and (self.resting or self.rnd.random() < 0.5):
+            return f"{told}; {self.set_up_again(machine)}"
+        return told
 
     def push(self, machine: Machine) -> str:
         try:
@@ -385,6 +393,24 @@ class KeyHistory(History):
             return super().compact(self.current(machine))
         except KeysRotated as error:
             return self._rotated("compacts", machine, error)
+
+    def shows_another(self, machine: Machine) -> bool:
+        return machine.link.vault.keys.vault in self.left_vaults
+
+    def _evidence(self, machine: Machine) -> Callable[[], Evidence]:
+        """The store is honest, but two vaults may have been set up there before either had come to the other."""
+
+        def found() -> Evidence:
+            vault = machine.link.vault.keys.vault
+            foreign = set()
+            for key, content in self.stored():
+                name = SegmentName.parse(key)
+                self.read(key, content)
+                if name is not None and self._vault_of.get((key, content), vault) != vault:
+                    foreign.add(name.writer)
+            return Evidence(may=foreign, another=self.shows_another(machine))
+
+        return found
 
     def _rotated(self, what: str, machine: Machine, error: KeysRotated) -> str:
         if not self.resting and self.rnd.random() < 0.4:
@@ -414,7 +440,16 @@ class KeyHistory(History):
 
     def set_up_here(self, machine: Machine, *, again: bool = False) -> str:
         joining = Joining(machine.name, machine.layout, own=self.own_passphrase(machine.layout))
-        done = self.set_up(joining, again=again)
+        before = machine.link.vault.keys.vault
+        try:
+            done = self.set_up(joining, again=again)
+        except StoreChanged as error:
+            if not self.shows_another(machine):
+                raise Broken("an honest store raises no alarm", str(error)) from error
+            return f"is set up: not done, {error}; {self.set_up_again(machine)}"
+        finally:
+            if read_key_file(machine.layout).vault != before:
+                self.left_vaults.add(before)
         self.reopen(machine)
         brought = f", {text.plural(done.brought, 'version')} came along" if done.brought else ""
         return f"is set up{brought}"
@@ -432,6 +467,10 @@ class KeyHistory(History):
                 continue
             except KeysRotated as error:
                 return self._rotated("invites", machine, error)
+            except StoreChanged as error:
+                if not self.shows_another(machine):
+                    raise Broken("an honest store raises no alarm", str(error)) from error
+                return f"makes no invitation: {error}"
             self._codes.append((made.code, self.person.passphrases.index(typed)))
             return "makes an invitation"
         raise Broken("some passphrase that was set opens the store", "none does")
@@ -448,7 +487,7 @@ class KeyHistory(History):
             joining.typed = self.person.passphrases[typed]
         elif self.rnd.random() < 0.5:
             self._own_vault(joining)
-        if self.rnd.random() < 0.5:
+        if self.rnd.random() < 0.8:
             self.place(joining.name)
             self.everything_arrives()
         return f"{joining.name} {self._join(joining)}"
@@ -483,11 +522,15 @@ class KeyHistory(History):
         writers = [*self._lost, *away]
         if self.rnd.random() < 0.2 or not writers:
             writers = [load_device(each.layout).writer for each in self.machines if each is not machine]
-        writer = self.rnd.choice(writers)
-        if writer == load_device(machine.layout).writer:
-            return "has nobody to retire"
         try:
+            writer, _ = retiring.find(machine.link, self.rnd.choice(writers))
             done = retiring.retire(machine.link, writer)
+        except UsageError:
+            return "has nobody to retire"
+        except StoreChanged as error:
+            if not self.shows_another(machine):
+                raise Broken("an honest store raises no alarm", str(error)) from error
+            return f"retires: not done, {error}"
         except KeysRotated as error:
             return self._rotated("retires", machine, error)
         except NotRetired as error:
@@ -571,6 +614,8 @@ class KeyHistory(History):
 
     def newcomer(self) -> Machine:
         """Return a device that joins now, and has pulled."""
+        self.place("newcomer")
+        self.everything_arrives()
         told = self._join(Joining("newcomer", Layout(self._home())))
         machine = self.machines[-1]
         if machine.name != "newcomer":

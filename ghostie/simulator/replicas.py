@@ -9,6 +9,7 @@ other is kept under a name that says so. A deletion travels like a change, and a
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +61,24 @@ class _Copy:
     root: Path
     seen: dict[str, File] = field(default_factory=dict)
     away: bool = False
+    _read: dict[str, tuple[tuple[int, int], bytes]] = field(default_factory=dict)
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file that is there, by name; what ghostie itself has not finished is not there yet."""
+        return {name: content for name in _names(self.root) if (content := self.file(name)) is not None}
+
+    def file(self, name: str) -> bytes | None:
+        """Return the file *name*, or None. What is there already is read once: every change is a new inode."""
+        path = self.root / name
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        tag = (status.st_ino, status.st_mtime_ns)
+        known = self._read.get(name)
+        if known is None or known[0] != tag:
+            known = self._read[name] = (tag, files.read(path))
+        return known[1]
 
 
 class Replicas:
@@ -102,7 +121,7 @@ class Replicas:
 
     def contents(self) -> list[tuple[str, bytes]]:
         """Return every file of every copy, by name: a file may be there in more than one form."""
-        found = {(name, content) for copy in self._copies.values() for name, content in _walk(copy.root).items()}
+        found = {(name, content) for copy in self._copies.values() for name, content in copy.files().items()}
         return sorted(found)
 
     def under_way(self) -> bool:
@@ -148,16 +167,18 @@ class Replicas:
             for transfer in self._rnd.sample(todo, len(todo)):
                 self._finish(transfer)
 
-    def _scan(self, device: str) -> None:
-        """See what was changed in the copy of *device* since the last time."""
+    def _scan(self, device: str, *names: str) -> None:
+        """See what was changed in the copy of *device* since the last time; of *names* alone, if there are any."""
         copy = self._copies[device]
         if copy.away:
             return
-        here = _walk(copy.root)
-        parts = {each.part for each in self._under_way if each.device == device and here.get(each.part) == each.half}
-        for name in sorted({*here, *copy.seen} - parts):
-            known = copy.seen.get(name)
-            content = here.get(name)
+        parts = {
+            each.part
+            for each in self._under_way
+            if each.part and each.device == device and copy.file(each.part) == each.half
+        }
+        for name in sorted({*(names or (*_names(copy.root), *copy.seen))} - parts):
+            known, content = copy.seen.get(name), copy.file(name)
             if content != (known.content if known is not None else None):
                 before = known.changes if known is not None else {}
                 copy.seen[name] = File(content, {**before, device: before.get(device, 0) + 1})
@@ -195,8 +216,8 @@ class Replicas:
 
     def _finish(self, transfer: Transfer) -> None:
         """Let what is on its way arrive, whole."""
-        self._scan(transfer.device)
         copy, name, file = self._copies[transfer.device], transfer.name, transfer.file
+        self._scan(transfer.device, name)
         known = copy.seen.get(name)
         self._drop(transfer)
         if known is not None and known.follows(file):
@@ -244,8 +265,7 @@ class Replicas:
 
     def _drop(self, transfer: Transfer) -> None:
         self._under_way = [each for each in self._under_way if each is not transfer]
-        root = self._copies[transfer.device].root
-        if transfer.part and _walk(root).get(transfer.part) == transfer.half:
+        if transfer.part and self._copies[transfer.device].file(transfer.part) == transfer.half:
             self._remove(transfer.device, transfer.part)
         transfer.part = ""
 
@@ -258,13 +278,16 @@ class Replicas:
         files.remove_durably([self._copies[device].root / name])
 
 
-def _walk(root: Path, below: str = "") -> dict[str, bytes]:
-    """Return every file below *root*, by name, in order; what ghostie itself has not finished is not there yet."""
-    found: dict[str, bytes] = {}
-    for name in sorted(files.names_in(root / below)):
-        path = root / below / name
-        if path.is_dir():
-            found |= _walk(root, f"{below}{name}/")
-        else:
-            found[f"{below}{name}"] = files.read(path)
-    return found
+def _names(root: Path) -> list[str]:
+    """Return the name of every file below *root*, in order; hidden ones are nobody's to carry."""
+    found: list[str] = []
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        with os.scandir(root / below) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{below}{entry.name}/")
+                elif not entry.name.startswith("."):
+                    found.append(f"{below}{entry.name}")
+    return sorted(found)
