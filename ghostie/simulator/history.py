@@ -378,7 +378,7 @@ class History:
         try:
             done = engine.pull(link, yes=self.rnd.random() < 0.8 if yes is None else yes)
         except StoreChanged as error:
-            if not before().another:
+            if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pulls: ALARM, {error}"

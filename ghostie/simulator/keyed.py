@@ -122,6 +122,7 @@ class KeyHistory(History):
         self._codes: list[tuple[str, int]] = []
         self._held: set[str] = set()
         self._vault_of: dict[tuple[str, bytes], bytes] = {}
+        self._belongs: dict[Path, bytes] = {}  # which vault the home was last seen to be
         self.left_vaults: set[bytes] = set()
         self._read: dict[tuple[str, bytes], list[Version]] = {}
 
@@ -178,6 +179,9 @@ class KeyHistory(History):
                 keys = keyring.unwrap(file, passphrase)
                 self.person.opens[layout.home] = [passphrase]
                 self.know(keys)
+                if (before := self._belongs.get(layout.home, keys.vault)) != keys.vault:
+                    self.left_vaults.add(before)
+                self._belongs[layout.home] = keys.vault
                 return keys
         raise Broken("a device opens with the passphrase that was said", "none that may be expected opens it")
 
@@ -207,6 +211,7 @@ class KeyHistory(History):
         layout = joining.layout
         expected: Expected | None = None
         refused: GhostieError = NoVault(home=layout.home)
+        done: SetUp | None = None
         for typed in [joining.typed] if joining.typed else self.person.passphrases[::-1]:
             if joining.code is not None:
                 expected = pairing.opened(pairing.read(joining.code), joining.typed).expected
@@ -228,10 +233,14 @@ class KeyHistory(History):
                 refused = error
                 self.person.opens[layout.home] = [own]
                 continue
-            self.person.opens[layout.home] = [typed if files.read(layout.master_key) != before else own]
+            moved = files.read(layout.master_key) != before
+            self.person.opens[layout.home] = [typed if moved else own]
             self._open_keys(layout)
-            return done
-        raise refused
+            if moved or not again:
+                return done  # else this passphrase opened the own vault alone, and the other one has another
+        if done is None:
+            raise refused
+        return done
 
     def _join(self, joining: Joining) -> str:
         """Let a device join, as often as it is cut off; a machine of this history from then on."""
@@ -320,6 +329,8 @@ class KeyHistory(History):
                 self._comes_back(name, machine)
         self._held = self._not_to_leave()
         super()._live()
+        for machine in [each for each in self.machines if each.layout.next_key.exists()]:
+            self.reopen(machine)  # the disk was full in the middle of a move: the next command finishes it
         self._nothing_left()
 
     def _comes_back(self, name: str, machine: Machine) -> None:
@@ -366,6 +377,9 @@ class KeyHistory(History):
 
     # -- sync, where a key may have been opened ----------------------------------------------------------------------
 
+    def reopen(self, machine: Machine) -> None:
+        super().reopen(self.current(machine))
+
     def current(self, machine: Machine) -> Machine:
         """Return *machine* as it is open now: it may have been set up anew a moment ago."""
         return next(each for each in self.machines if each.layout == machine.layout)
@@ -375,7 +389,8 @@ class KeyHistory(History):
             told = super().pull(self.current(machine), yes=yes)
         except KeysRotated as error:
             return self._rotated("pulls", machine, error)
-        if self.shows_another(machine) and (self.resting or self.rnd.random() < 0.5):
+        asks = self.shows_another(machine) or RIVAL.sentence() in told
+        if asks and (self.resting or self.rnd.random() < 0.5):
             return f"{told}; {self.set_up_again(machine)}"
         return told
 
@@ -408,7 +423,7 @@ class KeyHistory(History):
                 self.read(key, content)
                 if name is not None and self._vault_of.get((key, content), vault) != vault:
                     foreign.add(name.writer)
-            return Evidence(may=foreign, another=self.shows_another(machine))
+            return Evidence(may=foreign)
 
         return found
 
@@ -440,16 +455,12 @@ class KeyHistory(History):
 
     def set_up_here(self, machine: Machine, *, again: bool = False) -> str:
         joining = Joining(machine.name, machine.layout, own=self.own_passphrase(machine.layout))
-        before = machine.link.vault.keys.vault
         try:
             done = self.set_up(joining, again=again)
         except StoreChanged as error:
             if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             return f"is set up: not done, {error}; {self.set_up_again(machine)}"
-        finally:
-            if read_key_file(machine.layout).vault != before:
-                self.left_vaults.add(before)
         self.reopen(machine)
         brought = f", {text.plural(done.brought, 'version')} came along" if done.brought else ""
         return f"is set up{brought}"
