@@ -141,7 +141,7 @@ def _bars(out: Output, title: str, counts: dict[str, int]) -> None:
 def doctor(args: argparse.Namespace, out: Output) -> int:
     """Check what can be checked here; `!` marks what is wrong, with the way out."""
     if args.simulate is not None:
-        return _simulate(args.simulate, out)
+        return _simulate(*args.simulate, out)
     from ghostie import codec
     from ghostie.crypto import agent, sodium
     from ghostie.sync.config import load_config
@@ -220,11 +220,11 @@ def _look_at_quarantine(vault: Vault, found: Callable[..., None], *, fix: bool) 
         found(f"put {text.plural(len(aside.whole), 'version')} back from the quarantine")
 
 
-def _simulate(seed: int, out: Output) -> int:
+def _simulate(kind: str, seed: int, out: Output) -> int:
     """Show one simulated history, step by step, and whether everything that sync promises held in it."""
     from ghostie.simulator import simulate
 
-    report = simulate(seed)
+    report = simulate(seed, kind)
     if out.json:
         out.document(report.record())
     else:

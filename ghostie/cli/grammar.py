@@ -142,6 +142,14 @@ def fill(parser: argparse._ActionsContainer, arguments: Iterable[Adding]) -> Non
         add(parser)
 
 
+def history(text: str) -> tuple[str, int]:
+    """Return kind and seed of a simulated history: `7` or `keys-7`."""
+    kind, dash, seed = text.rpartition("-")
+    if dash and kind not in ("keys", "folders"):
+        raise argparse.ArgumentTypeError("it must be a whole number, or keys- or folders- and one")
+    return kind or "memories", count(seed)
+
+
 def count(text: str) -> int:
     try:
         number = int(text)

@@ -14,6 +14,7 @@ from ghostie.cli.grammar import (
     first_word,
     flag,
     group,
+    history,
     normalised,
     one_of,
     option,
@@ -386,8 +387,10 @@ COMMANDS: tuple[Command, ...] = (
             "--simulate",
             "SEED",
             "leave the vault alone: live through one random history of a few throw-away devices whose store fails"
-            " and lies, and show what became of it; the same SEED, a whole number, is the same history",
-            type=count,
+            " and lies, and show what became of it; the same SEED, a whole number, is the same history; keys-SEED is"
+            " one in which keys, devices and privacy change too, folders-SEED one around a folder that a program keeps"
+            " in step",
+            type=history,
         ),
         flag("--accelerate", "no check: get PyNaCl and orjson, compiled here where need be"),
         flag("--yes", "with --accelerate: do not ask"),
