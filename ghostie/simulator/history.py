@@ -397,10 +397,17 @@ class History:
         if not self.evil:
             return Evidence
         link = machine.link
-        ledger = Ledger(machine.layout, self.keys)
+        ledger = Ledger(machine.layout, link.vault.keys)
         me = load_device(machine.layout).writer
         waiting = {name.key for name in Outbox(link).names()}
-        return lambda: evidence(self.keys, ledger, me, waiting, link.config.slot, self.cloud.shown(machine.name))
+
+
+        def found() -> Evidence:
+            if self.shows_another(machine):
+                return Evidence(another=True)
+            return evidence(link.vault.keys, ledger, me, waiting, self.cloud.shown(machine.name))
+
+        return found
 
     def shows_another(self, machine: Machine) -> bool:
         """Tell whether the store shows *machine* something else than its vault."""

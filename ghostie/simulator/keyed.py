@@ -42,6 +42,7 @@ from ghostie.errors import (
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.simulator import keyverdict
+from ghostie.simulator.cloud import Malice
 from ghostie.simulator.history import NAMES, CutOff, History, Machine, copy_home
 from ghostie.simulator.replicas import Replicas
 from ghostie.simulator.verdict import Broken, Evidence, versions_of
@@ -104,7 +105,8 @@ class KeyHistory(History):
         super().__init__(seed, folder)
         self.rnd = random.Random(f"{'folders' if replicated else 'keys'} {seed}")
         self.cloud.rnd = self.rnd
-        self.malicious = False
+        self.malice = Malice(self.cloud, self._foreign_store(), self.who)
+        self.malicious = self.malicious and not replicated
         self.seed = f"chance of {self.rnd.random()}"
         self.person = Person()
         self.keyrings: list[Keys] = []
@@ -389,7 +391,7 @@ class KeyHistory(History):
             told = super().pull(self.current(machine), yes=yes)
         except KeysRotated as error:
             return self._rotated("pulls", machine, error)
-        asks = self.shows_another(machine) or RIVAL.sentence() in told
+        asks = not self.evil and (self.shows_another(machine) or RIVAL.sentence() in told)
         if asks and (self.resting or self.rnd.random() < 0.5):
             return f"{told}; {self.set_up_again(machine)}"
         return told
@@ -399,7 +401,7 @@ class KeyHistory(History):
             told = super().push(self.current(machine))
         except KeysRotated as error:
             return self._rotated("pushes", machine, error)
-        if RIVAL.sentence() in told and (self.resting or self.rnd.random() < 0.5):
+        if not self.evil and RIVAL.sentence() in told and (self.resting or self.rnd.random() < 0.5):
             return f"{told}; {self.set_up_again(machine)}"
         return told
 
@@ -410,10 +412,17 @@ class KeyHistory(History):
             return self._rotated("compacts", machine, error)
 
     def shows_another(self, machine: Machine) -> bool:
-        return machine.link.vault.keys.vault in self.left_vaults
+        """Tell whether *machine* may say that its vault is not there: somebody left it, or the store hides it."""
+        vault = machine.link.vault.keys.vault
+        if vault in self.left_vaults or not self.evil:
+            return vault in self.left_vaults
+        shown = self.cloud.shown(machine.name)
+        return not any(file.vault == vault for file in keyverdict.key_files(shown.items()))
 
     def _evidence(self, machine: Machine) -> Callable[[], Evidence]:
-        """The store is honest, but two vaults may have been set up there before either had come to the other."""
+        """Where the store is honest, two vaults may have been set up there before either had come to the other."""
+        if self.evil:
+            return super()._evidence(machine)
 
         def found() -> Evidence:
             vault = machine.link.vault.keys.vault
@@ -456,10 +465,13 @@ class KeyHistory(History):
     def set_up_here(self, machine: Machine, *, again: bool = False) -> str:
         joining = Joining(machine.name, machine.layout, own=self.own_passphrase(machine.layout))
         try:
-            done = self.set_up(joining, again=again)
-        except StoreChanged as error:
+            done = self.set_up(joining, again=again and not self.evil)
+        except (StoreChanged, ForeignVault) as error:
             if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
+            if self.evil:
+                self.noticed += 1
+                return f"is set up: ALARM, {error}"
             return f"is set up: not done, {error}; {self.set_up_again(machine)}"
         self.reopen(machine)
         brought = f", {text.plural(done.brought, 'version')} came along" if done.brought else ""
@@ -496,7 +508,7 @@ class KeyHistory(History):
         if self._codes and self.rnd.random() < 0.6:
             joining.code, typed = self.rnd.choice(self._codes)
             joining.typed = self.person.passphrases[typed]
-        elif self.rnd.random() < 0.5:
+        elif self.rnd.random() < 0.5 and not self.evil:
             self._own_vault(joining)
         if self.rnd.random() < 0.8:
             self.place(joining.name)
@@ -638,6 +650,10 @@ class KeyHistory(History):
     def _come_to_rest(self) -> None:
         for name, (machine, _) in list(self._away.items()):
             self._comes_back(name, machine)
+        if self.evil:
+            self.malice.undo()
+            self.evil = False
+            self.tell("the store", "shows everything again, as it was put")
         keyverdict.come_to_rest(self)
         keyverdict.judge(self)
 

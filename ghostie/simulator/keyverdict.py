@@ -6,6 +6,8 @@ same.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ghostie.crypto import keys as keyring
@@ -139,7 +141,7 @@ def _store_is_whole(history: KeyHistory) -> None:
     """The store holds one vault under one key, which a passphrase that was set opens; who is new sees what all see."""
     first = history.machines[0]
     keys = first.link.vault.keys
-    slots = [file for key, content in history.stored() if (file := _key_file(key, content)) is not None]
+    slots = key_files(history.stored())
     newest = [file for file in slots if file.vault == keys.vault and file.epoch == keys.current]
     if not any(file.commitment == keys.id_of(keys.current) and _opens(history, file) for file in newest):
         raise Broken("devices end in one vault", "the store has no key object of it that opens")
@@ -151,11 +153,14 @@ def _store_is_whole(history: KeyHistory) -> None:
         raise Broken("all devices come to one state in quiet rounds", f"{newcomer.name}, which is new: {apart[0]}")
 
 
-def _key_file(key: str, content: bytes) -> KeyFile | None:
-    try:
-        return keyring.parse(content) if key_digest(key) is not None else None
-    except RefusedKeyFile:
-        return None
+def key_files(objects: Iterable[tuple[str, bytes]]) -> list[KeyFile]:
+    """Return the key objects among *objects*, those that are what their names say."""
+    found = []
+    for key, content in objects:
+        with contextlib.suppress(RefusedKeyFile):
+            if (digest := key_digest(key)) is not None and (file := keyring.parse(content)).digest == digest:
+                found.append(file)
+    return found
 
 
 def _opens(history: KeyHistory, file: KeyFile) -> bool:

@@ -11,7 +11,7 @@ from ghostie.memory import Version
 from ghostie.sync import engine, survey
 from ghostie.sync.log import Ledger, WriterLog
 from ghostie.sync.repair import repair
-from ghostie.sync.segment import BadSegment, Segment, SegmentName, Tips, key_name, open_segment
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, Tips, open_segment
 from ghostie.vault import conflicts
 
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ class Evidence:
     another: bool = False
 
 
-def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], slot: str, shown: dict[str, bytes]) -> Evidence:
-    """Return what the device with this *ledger* and writer id (*me*) has evidence of in the objects *shown* to it.
+def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict[str, bytes]) -> Evidence:
+    """Return what the device with this *ledger* and writer id (*me*) has evidence of in the objects *shown* to it,
+    which are of its vault.
 
-    *waiting* are the keys of what it sealed and could not confirm; *slot* is the digest of the vault's key object.
+    *waiting* are the keys of what it sealed and could not confirm.
     """
-    found = Evidence(another=key_name(slot) not in shown)
-    if found.another:
-        return found
+    found = Evidence()
     tips, accepted = Tips(keys), set(ledger.state.accepted)
+    gone, apart = set(ledger.state.retired), set[str]()
     names = sorted(name for name in map(SegmentName.parse, shown) if name is not None)
     vouched = {writer: position for writer, (position, _) in ledger.state.vouched.items()}
     for writer in sorted({name.writer for name in names}):
@@ -93,14 +93,17 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], slot: str, 
                 pass
         heard = _hear(log, sound)
         for name in heard:
+            gone |= set(sound[name].retired)
             for other, (position, _) in sound[name].seen.items():
                 vouched[other] = max(vouched.get(other, 0), position)
         for name in todo:
             if name in sound and not log.has(name):
-                found.must.add(writer)  # it follows nothing that is known
+                apart.add(writer)  # it follows nothing that is known
             elif name not in sound and name.key not in accepted:
                 (found.may if log.has(name) else found.must).add(writer)
-    _ends(found, ledger, me, names, vouched)
+    # a retired log may end anywhere, and what is left of it follows nothing
+    found.must |= apart - gone
+    _ends(found, ledger, me, names, vouched, gone)
     return found
 
 
@@ -123,10 +126,12 @@ def _hear(log: WriterLog, sound: dict[SegmentName, Segment]) -> list[SegmentName
         heard.append(follows[0])
 
 
-def _ends(found: Evidence, ledger: Ledger, me: str, names: list[SegmentName], vouched: dict[str, int]) -> None:
+def _ends(
+    found: Evidence, ledger: Ledger, me: str, names: list[SegmentName], vouched: dict[str, int], gone: set[str]
+) -> None:
     """Find the logs that are shown shorter than what is known or vouched for, and the holes in the device's own."""
     accepted = set(ledger.state.accepted)
-    for writer in {*ledger.writers(), *vouched} - {me}:
+    for writer in {*ledger.writers(), *vouched} - {me} - gone:
         known = max(ledger.log(writer).position, vouched.get(writer, 0))
         tops = [n.last for n in names if n.writer == writer and (n.last <= known or n.key not in accepted)]
         if max(tops, default=0) < known:
@@ -136,7 +141,7 @@ def _ends(found: Evidence, ledger: Ledger, me: str, names: list[SegmentName], vo
     for name in names:
         if name.writer == me and own.knows(name.last, name.tip):
             held |= set(range(name.first, name.last + 1))
-    if not set(range(1, own.position + 1)) <= held:
+    if me not in gone and not set(range(1, own.position + 1)) <= held:
         found.must.add(me)
 
 
