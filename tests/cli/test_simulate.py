@@ -34,8 +34,8 @@ def test_the_same_seed_tells_the_same_history(bare: Device) -> None:
 
 def test_as_json_it_is_one_document(bare: Device) -> None:
     told = bare.ok("doctor", "--simulate", "7", "--json").json()
-    assert told.keys() == {"seed", "devices", "store", "events", "alarms", "held", "broken"}
-    assert (told["seed"], told["devices"], told["store"]) == (7, 4, "malicious")
+    assert told.keys() == {"kind", "seed", "devices", "store", "events", "alarms", "held", "broken"}
+    assert (told["kind"], told["seed"], told["devices"], told["store"]) == ("memories", 7, 4, "malicious")
     assert (told["held"], told["broken"]) == (True, None)
     assert {frozenset(event) for event in told["events"]} == {frozenset({"step", "who", "what", "store", "outcome"})}
     assert {event["step"] for event in told["events"]} >= set(range(1, 41))
@@ -47,6 +47,20 @@ def test_the_persons_own_vault_is_left_alone(laptop: Device) -> None:
     assert tree(laptop.vault) == before
 
 
-@pytest.mark.parametrize("seed", ["", "x", "-1", "1.5"])
+@pytest.mark.parametrize(
+    ("name", "store"),
+    [
+        ("keys-8", "5 devices, a store behind a bad connection"),
+        ("folders-9", "3 devices, a folder that each has a copy of, which a program keeps alike"),
+    ],
+)
+def test_other_kinds_of_histories_are_named_with_their_seeds(bare: Device, name: str, store: str) -> None:
+    done = bare.ok("doctor", "--simulate", name)
+    assert done.out.splitlines()[0] == f"history {name}: {store}"
+    assert done.out.splitlines()[-1] == "every promise held"
+    assert bare.ok("doctor", "--simulate", name).out == done.out
+
+
+@pytest.mark.parametrize("seed", ["", "x", "-1", "1.5", "memory-7", "keys-", "keys--1", "folders-x"])
 def test_a_seed_is_a_whole_number(bare: Device, seed: str) -> None:
     assert bare("doctor", f"--simulate={seed}", code=2).out == ""

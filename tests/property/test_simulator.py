@@ -6,24 +6,39 @@ the store is also malicious. Afterwards nothing that was acknowledged is lost, a
 removed stays removed, every conflict has kept its sides; nobody ever cried wolf, and everybody who had evidence of
 malice said so.
 
-A history is its seed: `ghostie doctor --simulate SEED` shows it step by step.
+There are two more kinds, in which more changes than memories. In "keys" devices open new keys, also two at once, set
+passphrases, are set up, invited, lost, switched off and retired, and memories stay on their device or leave it after
+all; in "folders" they do so around a folder that each has a copy of, which a program keeps alike as well as it can.
+Afterwards all are in one vault under one key, each opens with the passphrase that was said, nothing that was to stay on
+a device is anywhere else, and what was purged or removed is so on all.
+
+A history is its kind and its seed: `ghostie doctor --simulate SEED`, `keys-SEED` or `folders-SEED` shows it step by
+step.
 """
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
+from ghostie.crypto import keys
+from ghostie.files import write_durably
 from ghostie.memory import Version
-from ghostie.simulator import Report, simulate
+from ghostie.simulator import KINDS, Report, simulate
+from ghostie.simulator.replicas import Replicas
+from ghostie.vault.row import Entry
 from ghostie.vault.vault import TakenIn, Vault
 from tests import seeds
 
 EVERYDAY, CHUNK = 96, 12
+OTHERS = [("keys", range(at, at + 10)) for at in (0, 10, 20)] + [("folders", range(at, at + 8)) for at in (0, 8)]
+SHARES = {"memories": 1, "keys": 5, "folders": 10}  # of each kind one history in so many of the drawn ones
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
     "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
@@ -32,11 +47,11 @@ FOUND = {
 }
 
 
-def live(histories: Iterable[int]) -> list[Report]:
-    """Live through the *histories*, named by their seeds; each has to hold."""
+def live(histories: Iterable[int], kind: str = "memories") -> list[Report]:
+    """Live through the *histories* of a *kind*, named by their seeds; each has to hold."""
     reports = []
     for seed in histories:
-        report = simulate(seed)
+        report = simulate(seed, kind)
         if report.broken is not None:
             raise AssertionError("\n".join(report.lines())) from report.fault
         reports.append(report)
@@ -46,9 +61,11 @@ def live(histories: Iterable[int]) -> list[Report]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ == seeds.LONG:
         drawn = seeds.chosen(metafunc.config)
-        metafunc.parametrize(
-            "part", [drawn[at : at + CHUNK] for at in range(0, len(drawn), CHUNK)], ids=lambda part: part.start
-        )
+        parts = []
+        for kind, share in SHARES.items():
+            some = drawn[: len(drawn) // share]
+            parts += [(kind, some[at : at + CHUNK]) for at in range(0, len(some), CHUNK)]
+        metafunc.parametrize(("kind", "part"), parts, ids=[f"{kind}-{part.start}" for kind, part in parts])
 
 
 @pytest.mark.parametrize("first", range(0, EVERYDAY, CHUNK))
@@ -61,14 +78,21 @@ def test_a_history_that_once_broke_a_promise_keeps_all_of_them(known: tuple[int,
     live(known)
 
 
+@pytest.mark.parametrize(("kind", "some"), OTHERS, ids=[f"{kind}-{some.start}" for kind, some in OTHERS])
+def test_every_history_of_keys_devices_and_folders_keeps_every_promise(kind: str, some: range) -> None:
+    live(some, kind)
+
+
 @pytest.mark.slow
-def test_every_history_that_the_commit_draws_keeps_every_promise(part: range) -> None:
-    live(part)
+def test_every_history_that_the_commit_draws_keeps_every_promise(kind: str, part: range) -> None:
+    live(part, kind)
 
 
-def test_the_same_seed_is_the_same_history_to_the_byte_in_whatever_process() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_is_the_same_history_to_the_byte_in_whatever_process(kind: str) -> None:
     program = (
-        "from ghostie.simulator import simulate\nfor seed in range(40, 44): print(chr(10).join(simulate(seed).lines()))"
+        "from ghostie.simulator import simulate\n"
+        f"for seed in range(40, 44): print(chr(10).join(simulate(seed, {kind!r}).lines()))"
     )
     traces = {
         subprocess.run(
@@ -134,6 +158,69 @@ def test_everything_that_may_happen_does_happen() -> None:
     assert not any(report.noticed for report in reports if not report.malicious)
 
 
+def test_everything_that_may_happen_to_keys_and_devices_does_happen() -> None:
+    reports = live(range(60, 84), "keys")
+    done = "\n".join(f"{event.what}: {event.outcome}" for report in reports for event in report.events)
+    for words in (
+        "joins empty",
+        "joins by an invitation",
+        "joins with a vault of its own",
+        "opens a new key: of epoch 3",
+        "rotate: it is cut off in the middle, and starts again",
+        "sets another passphrase",
+        "is set up",
+        "another device opened a new key for this vault",
+        "makes an invitation",
+        "this invitation no longer fits the vault",
+        "is switched off for a while",
+        "is switched on again",
+        "is lost",
+        "objects removed",
+        "this device was retired by another one",
+        "gets a backup in the place of its home",
+        "here from now on",
+        "which stays here",
+        "leave",
+        "which stayed here",
+        "ALARM, ",
+    ):
+        assert words in done, words
+    assert not any(report.noticed for report in reports if not report.malicious)
+
+
+def test_a_program_that_keeps_a_folder_alike_does_all_that_such_programs_do() -> None:
+    reports = live(range(60, 76), "folders")
+    seen = {note for report in reports for event in report.events for note in event.store}
+    assert seen >= {
+        "half a file arrives",
+        "a file begins to arrive",
+        "two sides changed a file: one is kept under another name",
+        "a program leaves a file of its own in the folder",
+    }
+
+
+def test_copies_of_a_folder_end_alike_and_both_sides_of_what_two_changed_are_kept(tmp_path: Path) -> None:
+    copies = Replicas(random.Random(1), tmp_path, noted=lambda _: None, now=lambda: 0)
+    one, other = copies.root("one"), copies.root("other")
+    for number in range(20):
+        write_durably(one / f"{number}.seg", b"one's" * number)
+    copies.join()
+    (one / "0.seg").unlink()
+    write_durably(one / "1.seg", b"as one has it")
+    write_durably(other / "1.seg", b"as the other has it")
+    write_durably(other / "2.seg", b"newer")
+    for _ in range(50):
+        copies.pass_time()
+    copies.join()
+    third = copies.root("third")
+    copies.join()
+    alike = [{path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()} for root in (one, other, third)]
+    assert alike[0] == alike[1] == alike[2]
+    assert "0.seg" not in alike[0]
+    assert alike[0]["2.seg"] == b"newer"
+    assert {b"as one has it", b"as the other has it"} <= set(alike[0].values())
+
+
 def test_a_store_that_hides_what_a_device_has_seen_and_a_device_that_says_nothing_break_a_promise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -152,3 +239,16 @@ def test_a_version_that_is_dropped_breaks_a_promise(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Vault, "take_in", deaf)
     assert [seed for seed in range(4) if simulate(seed).broken is None] == []
+
+
+def test_what_leaves_though_it_was_to_stay_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entry, "may_leave", lambda *_: True)
+    broken = (report.broken for seed in range(8) if (report := simulate(seed, "keys")).broken)
+    assert any(why.startswith("local memories never leave the device") for why in broken)
+
+
+def test_a_passphrase_that_nobody_said_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrap = keys.wrap
+    monkeypatch.setattr("ghostie.sync.moving.keyring.wrap", lambda new, _, cost: wrap(new, "another one", cost))
+    broken = (report.broken for seed in range(8) if (report := simulate(seed, "keys")).broken)
+    assert any(why.startswith("a device opens with the passphrase that was said") for why in broken)
