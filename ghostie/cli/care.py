@@ -141,7 +141,8 @@ def _bars(out: Output, title: str, counts: dict[str, int]) -> None:
 def doctor(args: argparse.Namespace, out: Output) -> int:
     """Check what can be checked here; `!` marks what is wrong, with the way out."""
     if args.simulate is not None:
-        return _simulate(*args.simulate, out)
+        kind, seed = args.simulate
+        return _simulate(kind, seed, out)
     from ghostie import codec
     from ghostie.crypto import agent, sodium
     from ghostie.sync.config import load_config

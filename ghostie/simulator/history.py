@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ghostie import files, text
 from ghostie.backends.retry import Budget, Retrying
@@ -46,7 +46,7 @@ START: Final = 1_750_000_000_000
 NAMES: Final = ("phone", "laptop", "tablet", "desktop", "watch")
 
 
-Action = Callable[["History", "Machine"], str]
+Action = Callable[[Any, "Machine"], str]  # a method of the history, and the device that it happens to
 
 
 class CutOff(BaseException):
@@ -400,7 +400,6 @@ class History:
         ledger = Ledger(machine.layout, link.vault.keys)
         me = load_device(machine.layout).writer
         waiting = {name.key for name in Outbox(link).names()}
-
 
         def found() -> Evidence:
             if self.shows_another(machine):

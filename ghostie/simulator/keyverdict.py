@@ -56,8 +56,9 @@ def _apart(history: KeyHistory) -> list[str]:
         return found
     here = _shared(history)
     for each in others:
-        for mine, theirs in zip(here[first.name], here[each.name], strict=True):
-            found += sorted(f"{each.name}: {item}"[:80] for item in {*mine} ^ {*theirs})
+        (versions, heads), (others_versions, others_heads) = here[first.name], here[each.name]
+        apart = [*(versions ^ others_versions), *map(str, heads ^ others_heads)]
+        found += sorted(f"{each.name}: {item}"[:80] for item in apart)
     return found
 
 

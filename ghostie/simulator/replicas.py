@@ -84,9 +84,7 @@ class _Copy:
 class Replicas:
     """The copies of one folder. *now* gives the time; *noted* hears, in words, of whatever goes wrong."""
 
-    def __init__(
-        self, rnd: random.Random, root: Path, noted: Callable[[str], None], now: Callable[[], int]
-    ) -> None:
+    def __init__(self, rnd: random.Random, root: Path, noted: Callable[[str], None], now: Callable[[], int]) -> None:
         self._rnd = rnd
         self._root = root
         self._noted = noted
