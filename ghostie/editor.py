@@ -1,4 +1,4 @@
-"""Text in the person's own editor: a private file that is wiped afterwards, whatever happens."""
+"""Text in the person's own editor: a private file that is wiped afterwards, by the next command if not by this one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from collections.abc import Iterator
 
 from ghostie import files
 from ghostie.errors import UsageError
-from ghostie.paths import runtime_folder
+from ghostie.leftovers import scratch
+from ghostie.paths import Layout
 from ghostie.tools import environment
+
+MAX_EDITED = 8 << 20  # bytes; a memory has far fewer, but the two sides of a conflict come here as one text
 
 
 def named() -> str | None:
     return os.environ.get("VISUAL") or os.environ.get("EDITOR")
 
 
-def edited(content: str) -> str:
+def edited(content: str, layout: Layout) -> str:
     """Return *content* as the person leaves it in $VISUAL, $EDITOR or vi. Raises UsageError, with nothing changed."""
     command = named() or "vi"
-    with _ending_tidily(), files.scratch(runtime_folder(), ".txt", content.encode()) as path:
+    with _ending_tidily(), scratch(layout, ".txt", content.encode()) as path:
         try:
             done = subprocess.run([*shlex.split(command), str(path)], check=False, env=environment())
         except (OSError, ValueError) as error:
@@ -30,7 +33,7 @@ def edited(content: str) -> str:
         if done.returncode != 0:
             raise UsageError(f"the editor ended with exit code {done.returncode}; nothing was changed")
         try:
-            after = files.read(path).decode()
+            after = files.read(path, MAX_EDITED).decode()
         except FileNotFoundError:
             raise UsageError("the editor left no file; nothing was changed") from None
         except UnicodeDecodeError:

@@ -287,6 +287,21 @@ class RefusedKeyFile(GhostieError):
     hint = "it was not written by ghostie; if this is your only copy, use `ghostie keys restore` with the 24 words"
 
 
+class AgentFailed(GhostieError):
+    message = "the agent did not start: {why}"
+    hint = "without it, each command asks for the passphrase"
+
+
+class AgentSilent(GhostieError):
+    message = "the agent that holds the key ({agent}) does not answer"
+    hint = "`ghostie lock` ends it"
+
+
+class StillUnlocked(GhostieError):
+    message = "the vault may still be unlocked: the agent that holds the key ({agent}) cannot be ended from here"
+    hint = "run `ghostie lock` where it was unlocked, or restart that machine"
+
+
 class NoMemory(GhostieError):
     message = "there is not enough free memory to work out the key"
     hint = "it takes as much as the vault was set up with on its strongest device: close other programs and try again"

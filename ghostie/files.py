@@ -15,16 +15,19 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from ghostie import claims
 from ghostie.errors import BadHome, CannotRead, CannotWrite, NotPlain, VaultBusy
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TEMPORARY = ".tmp-"
+_MOST_HELD = 64  # descriptors: a process may have as few as 256
 
 READ_LIMIT = 1 << 31
 
@@ -115,6 +118,7 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
     absent. What a failure leaves behind is removed.
     """
     pending: list[tuple[int, str, str]] = []
+    held: list[int] = []
     folders: dict[str, int] = {}
     path: Path | str | None = None
     try:
@@ -125,12 +129,13 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
             temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
             pending.append((fd, temporary, name))
             out = os.open(temporary, _WRITE, 0o600, dir_fd=fd)
-            try:
-                _write_whole(out, content)
-                if len(pending) == 1:
-                    os.fsync(out)
-            finally:
-                os.close(out)
+            held.append(out)
+            claims.hold(out)
+            _write_whole(out, content)
+            if len(pending) == 1:
+                os.fsync(out)
+            if len(held) > _MOST_HELD:  # so many are written under the vault's lock only, or where others share
+                os.close(held.pop())
         if len(pending) > 1:
             _flush([(fd, temporary) for fd, temporary, _ in pending], list(folders.values()))
         for fd, temporary, name in pending:
@@ -145,7 +150,7 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
             for fd, temporary, _ in pending:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=fd)
-        for fd in folders.values():
+        for fd in (*held, *folders.values()):
             os.close(fd)
 
 
@@ -354,32 +359,37 @@ def opened_folder(path: Path) -> Iterator[int]:
 
 def names_in(path: Path) -> list[str]:
     """Return the names in the folder *path*, if it is there, without temporary ones. Raises CannotRead."""
+    return [name for name in all_names_in(path) if not name.startswith(_TEMPORARY)]
+
+
+def all_names_in(path: Path) -> list[str]:
+    """Return the names in the folder *path*, if it is there. Raises CannotRead."""
     try:
-        return [name for name in os.listdir(path) if not name.startswith(_TEMPORARY)]
+        return os.listdir(path)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise CannotRead(path=path, why=_why(error)) from error
 
 
-@contextlib.contextmanager
-def scratch(folder: Path, suffix: str, content: bytes) -> Iterator[Path]:
-    """Hold a private file with *content* in *folder* for another program to edit; it is wiped at the end."""
-    make_private_folder(folder)
-    path = folder / f"edit-{secrets.token_hex(8)}{suffix}"
-    try:
-        write_durably(path, content)
-        yield path
-    finally:
+def wipe_folder(folder: Path) -> None:
+    """Overwrite and remove all that is in *folder*, and it."""
+    for below, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            with contextlib.suppress(OSError):
+                fd = os.open(os.path.join(below, name), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+                try:
+                    _write_whole(fd, bytes(max(1, os.fstat(fd).st_size)))
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(below, name))
+        for name in folders:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(below, name))  # a link to a folder
         with contextlib.suppress(OSError):
-            fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                _write_whole(fd, bytes(max(1, os.fstat(fd).st_size)))
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        with contextlib.suppress(OSError):
-            path.unlink()
+            os.rmdir(below)
 
 
 @contextlib.contextmanager
@@ -391,13 +401,41 @@ def throwaway_folder(where: Path | None = None) -> Iterator[Path]:
         yield Path(made)
 
 
-def sweep_temporaries(path: Path) -> None:
-    """Remove what a crash left half written in *path*. The lock is held: nobody is writing there."""
+def remove_socket(path: Path) -> None:
+    """Remove the socket *path*, if it is one and can be removed."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+
+
+def sweep_temporaries(path: Path, *, alone: bool = True, age: float = 0) -> None:
+    """Remove what a crash left half written in *path*: all of it where this process is *alone*, under a lock.
+
+    Else what no living process holds, and has not been touched for *age* seconds.
+    """
     with contextlib.suppress(OSError):
         for name in os.listdir(path):
-            if name.startswith(_TEMPORARY):
+            if is_temporary(name):
                 with contextlib.suppress(OSError):
-                    os.unlink(path / name)
+                    if alone or claims.abandoned(path / name, age):
+                        os.unlink(path / name)
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether *name* is that of a file that is being written, or was when its writer was killed."""
+    return name.startswith(_TEMPORARY)
+
+
+@contextlib.contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Make *path* and hold it, so that it is not taken for abandoned."""
+    fd = os.open(path, _WRITE, 0o600)
+    try:
+        claims.hold(fd)
+        _write_whole(fd, b"\n")
+        yield
+    finally:
+        os.close(fd)
 
 
 @contextlib.contextmanager
@@ -424,6 +462,45 @@ def locked(path: Path, patience: float = 5.0) -> Iterator[None]:
         yield
     finally:
         os.close(fd)  # closing gives the lock back
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A file that this process holds: see `claim`."""
+
+    path: Path
+    fd: int
+
+    def write(self, content: bytes) -> None:
+        """Let the file say *content*. Raises CannotWrite."""
+        try:
+            os.ftruncate(self.fd, 0)
+            os.lseek(self.fd, 0, os.SEEK_SET)
+            _write_whole(self.fd, content)
+        except OSError as error:
+            raise CannotWrite(path=self.path, why=_why(error)) from error
+
+    def in_place(self) -> bool:
+        """Tell whether the file is still the one that its path names."""
+        try:
+            return os.path.samestat(os.lstat(self.path), os.fstat(self.fd))
+        except OSError:
+            return False
+
+
+def claim(path: Path) -> Claim:
+    """Hold *path* as this process's own until the process ends: see `claims`.
+
+    Raises VaultBusy where another process holds it, or CannotWrite.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        if claims.take(fd):
+            return Claim(path, fd)
+        os.close(fd)
+    except OSError as error:  # a file system without locks is one
+        raise CannotWrite(path=path, why=_why(error)) from error
+    raise VaultBusy()
 
 
 def _why(error: OSError) -> str:

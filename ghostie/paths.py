@@ -1,10 +1,12 @@
-"""Where things are: the layout of ~/.ghostie, and the folder for the agent's socket."""
+"""Where things are: the layout of ~/.ghostie, and this user's runtime folder."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,9 +156,20 @@ class Layout:
         """A name for this vault among this user's, from where it is: 16 hex digits."""
         return hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
 
-    def agent_socket(self) -> Path:
-        """Return the agent's socket, whose name is short: the kernel's limit is 107 bytes."""
-        return runtime_folder() / f"{self.name}.sock"
+    @property
+    def editing(self) -> Path:
+        """Where a text that is in the person's editor lies, if there is no runtime folder."""
+        return self.home / "editing"
+
+    @property
+    def agent(self) -> Path:
+        """What the agent holds while it lives; it names the agent's process and socket."""
+        return self.home / "agent"
+
+    def agent_sockets(self) -> list[Path]:
+        """Return where the agent's socket may be, the best place first: the kernel takes 107 bytes of path."""
+        runtime = runtime_folder()
+        return [*([runtime / f"{self.name}.sock"] if runtime is not None else []), self.home / "agent.sock"]
 
 
 def is_stem(name: str) -> bool:
@@ -164,12 +177,13 @@ def is_stem(name: str) -> bool:
     return _STEM.fullmatch(name) is not None
 
 
-def runtime_folder() -> Path:
-    """Return this user's folder for sockets, emptied when the machine restarts."""
-    import warnings
-
-    import platformdirs
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set; its fallback is what we want
-        return Path(platformdirs.user_runtime_dir("ghostie", appauthor=False))
+def runtime_folder() -> Path | None:
+    """Return this user's own folder for what must not outlive a login, where the system has one."""
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}"):
+        if base and os.path.isabs(base):
+            with contextlib.suppress(OSError):
+                status = os.stat(base)
+                # the variable may name any folder: one where others may look is not taken
+                if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077:
+                    return Path(base) / "ghostie"
+    return None

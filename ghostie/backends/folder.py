@@ -12,6 +12,7 @@ from ghostie.backends.store import Capabilities, ObjectInfo, check_key
 from ghostie.errors import CannotRead, CannotWrite, NotFound, QuotaExceeded, StoreRefused, Unreachable, UsageError
 
 LARGEST = 64 << 20
+ABANDONED_AFTER = 600.0  # seconds
 
 
 class FolderStore:
@@ -58,6 +59,8 @@ class FolderStore:
         try:
             for folder in sorted({path.parent for path, _ in targets}):
                 files.make_folder(folder)
+                # of a push that was killed here or, where the folder is shared, elsewhere: hence the age
+                files.sweep_temporaries(folder, alone=False, age=ABANDONED_AFTER)
             files.write_all_durably(targets)
             files.remove_durably(doomed)
         except CannotWrite as error:

@@ -181,8 +181,11 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     else:
         found(f"the index knows {text.plural(len(vault.index), 'memory')}")
         _look_at_quarantine(vault, found, fix=args.fix)
-    left = agent.seconds_left(layout.agent_socket())
-    found("locked" if left is None else f"unlocked for another {left // 60} min")
+    try:
+        left = agent.seconds_left(layout)
+        found("locked" if left is None else f"unlocked for another {left // 60} min")
+    except GhostieError as error:
+        found(str(error), False, error.way_out() or "")
     try:
         config = load_config(layout)
         found(f"syncs with a {config.backend} store")

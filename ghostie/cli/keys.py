@@ -13,6 +13,7 @@ from ghostie.errors import (
     BadWords,
     CannotRead,
     Damaged,
+    GhostieError,
     NothingToRestore,
     NoVault,
     RefusedKeyFile,
@@ -60,7 +61,7 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
     seconds = seconds_in(args.duration)
     layout = layout_of(args)
     keys = unwrap_with(read_key_file(layout), sources_of(args))
-    agent.start(layout.agent_socket(), keys, seconds)
+    agent.start(layout, keys, seconds)
     out.done(
         {"unlocked": True, "seconds": min(seconds, agent.LONGEST)},
         f"unlocked for {args.duration} · `ghostie lock` ends it sooner",
@@ -70,8 +71,12 @@ def unlock(args: argparse.Namespace, out: Output) -> None:
 def lock(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import agent
 
-    was = agent.stop(layout_of(args).agent_socket())
-    out.done({"unlocked": False, "was": was}, "locked" if was else "it was locked already")
+    layout = layout_of(args)
+    was = agent.stop(layout)
+    words = "locked" if was else "it was locked already"
+    if not was and not layout.master_key.exists():
+        words = f"there is no vault at {layout.home}, and none is unlocked there"  # perhaps another one was meant
+    out.done({"unlocked": False, "was": was}, words)
 
 
 def passwd(args: argparse.Namespace, out: Output) -> None:
@@ -168,7 +173,10 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
     aside = set(files.names_in(layout.quarantine))
     count = moving.rotate(layout, keys, passphrase, file.cost)
     aside = set(files.names_in(layout.quarantine)) - aside
-    agent.stop(layout.agent_socket())  # what it holds is the old key
+    try:
+        agent.stop(layout)  # what it holds is the old key
+    except GhostieError as error:  # the key is a new one all the same
+        out.warn(str(error))
     out.done(
         {"epoch": keys.current + 1, "versions": count - len(aside), "damaged": len(aside)},
         f"opened a new key and sealed {text.plural(count - len(aside), 'version')} again under it",

@@ -290,7 +290,7 @@ def edit(args: argparse.Namespace, out: Output) -> None:
     if args.content is not None:
         changes["content"] = read_stdin("content") if args.content == "-" else args.content
     elif not changes:
-        changes["content"] = edited(str(shown.field("content")))
+        changes["content"] = edited(str(shown.field("content")), vault.layout)
     if not str(changes.get("content", "x")).strip():
         raise UsageError("the content would be empty", f"`ghostie rm {entry.id[:8]}` removes the memory")
     version = vault.edit(entry.id, changes, base=shown.hash)

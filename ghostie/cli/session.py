@@ -57,6 +57,7 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
     """Return the vault, open, with its index loaded unless *load* is false. Raises what `open_vault` does."""
     import gc
 
+    from ghostie import leftovers
     from ghostie.vault import open_vault
 
     # thousands of rows are made at once and none is garbage: looking for some would cost more than the loading
@@ -68,6 +69,7 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
 
         finish_move(layout, sources)
     vault = open_vault(layout.home, sources=sources)
+    leftovers.sweep(layout)
     if load:
         vault.refresh()
     return vault
@@ -181,10 +183,10 @@ def read_stdin(what: str) -> str:
         raise UsageError("standard input is not UTF-8 text") from None
 
 
-def edited(content: str) -> str:
+def edited(content: str, layout: Layout) -> str:
     """Return *content* as the person leaves it in $EDITOR. Raises UsageError, also where there is no terminal."""
     from ghostie import editor
 
     if not can_ask() and not editor.named():
         raise UsageError("there is no terminal to edit on", "give --content TEXT, or - for standard input")
-    return editor.edited(content)
+    return editor.edited(content, layout)

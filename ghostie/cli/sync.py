@@ -332,7 +332,7 @@ def _resolve(args: argparse.Namespace, out: Output, vault: Vault) -> int:
     agree_to_large(args, f"resolve {text.plural(len(prefixes), 'conflict')}?", len(prefixes))
 
     def by_hand(found: Conflict) -> str:
-        return conflicts.by_hand(edited(found.marked()))
+        return conflicts.by_hand(edited(found.marked(), vault.layout))
 
     ids = [conflicts.resolve(vault, prefix, args.keep, edited=by_hand)[0].id for prefix in prefixes]
     left = conflicts.open_conflicts(vault)

@@ -210,7 +210,7 @@ def read_key_file(layout: Layout) -> KeyFile:
 def unlock(layout: Layout, sources: Sources) -> Keys:
     """Return the vault's keys from the first source that has them. Raises NoVault, WrongKey or NoPassphrase."""
     file = read_key_file(layout)
-    held = agent.fetch(layout.agent_socket(), file)
+    held = agent.fetch(layout, file)
     return held if held is not None else unwrap_with(file, sources)
 
 

@@ -102,11 +102,13 @@ class Desk:
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def open_with(self, keys: Keys) -> None:
+        from ghostie import leftovers
         from ghostie.vault.device import load_device
         from ghostie.vault.vault import Vault
 
         if self._vault is not None:
             self._vault.close()
+        leftovers.sweep(self.layout)
         self._vault = Vault(self.layout, keys, load_device(self.layout))
         self._loaded = False
         self._kept.clear()

@@ -17,7 +17,7 @@ from ghostie.vault.vault import Vault as Vault
 
 def check_home(layout: Layout) -> None:
     """Raise BadHome for a folder that holds other things than a vault's."""
-    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations, layout.first_run)}
+    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations, layout.first_run, layout.agent)}
     with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
         if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
             raise BadHome(home=layout.home, why="it holds other things")

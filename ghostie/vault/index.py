@@ -197,7 +197,7 @@ class Index:
 
     def _reconcile(self) -> None:
         self.damaged = {}
-        on_disk = self._versions.likely()
+        on_disk, littered = self._versions.listing()
         known = {f"{memory_id}.{digest[:32]}" for memory_id, doc in self._docs.items() for digest in doc["versions"]}
         if gone := known - on_disk:
             self._forget(gone)
@@ -209,7 +209,7 @@ class Index:
             else:
                 rows.append(row_of(version))
         self._place(rows)
-        if rows or gone:
+        if rows or gone or littered:  # saving sweeps what a killed process left
             self._stale = True
 
     def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> None:

@@ -102,12 +102,18 @@ class VersionFiles:
 
     def likely(self) -> set[str]:
         """Return all stems, and perhaps names that only look like one: checking a great many takes time."""
+        return self.listing()[0]
+
+    def listing(self) -> tuple[set[str], bool]:
+        """Return what `likely` does, and whether files are there that are, or were, being written."""
         whole = _STEM_LENGTH + len(VERSION_SUFFIX)
-        return {
+        names = files.all_names_in(self._layout.memories)
+        likely = {
             name[:_STEM_LENGTH]
-            for name in files.names_in(self._layout.memories)
+            for name in names
             if len(name) == whole and name[26] == "." and name.endswith(VERSION_SUFFIX)
         }
+        return likely, len(likely) < len(names) and any(map(files.is_temporary, names))
 
     def strays(self) -> list[str]:
         """Return the names in the folder that are no version file's."""

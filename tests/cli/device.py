@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "four plain words here"
 GHOSTIE = (sys.executable, "-m", "ghostie")
 PATIENCE = 60.0
+AGENT = "agent"  # the file in a vault that its agent holds
 
 # what a hostile memory may try: colours, a clipboard, a title, C1 controls, bidi, hidden text, markup of other tools
 HOSTILE = (
@@ -240,10 +241,17 @@ class Scene:
     def reset(self) -> None:
         """Put the vaults and the store back as they were kept. Agents stay; one that a test has ended is started again."""
         for place in self._places():
+            held, aside = place / AGENT, self.folder / "aside"
+            if held.exists():
+                held.rename(aside)  # an agent ends when the file that it holds in its vault is taken away for long
             _vanish(place)
             kept = self.folder / "kept" / place.relative_to(self.folder)
             if kept.exists():
                 shutil.copytree(kept, place, symlinks=True)
+                if aside.exists():
+                    aside.rename(held)
+            elif aside.exists():
+                aside.unlink()
         for device in self.devices.values():
             for left in device.scratch.iterdir():
                 _vanish(left)

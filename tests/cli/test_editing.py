@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .device import Device, Scene, wait_until
+from .device import PASSPHRASE, Device, Scene, wait_until
 from .story import fight
 
 pytestmark = pytest.mark.versions
@@ -40,7 +42,7 @@ def given(device: Device) -> dict[str, object]:
 def gone(device: Device) -> bool:
     """Tell whether nothing is left of the file that was edited, or of any other in its folder."""
     path = Path(str(given(device)["path"]))
-    return not path.exists() and not [each for each in path.parent.iterdir() if each.suffix != ".sock"]
+    return not path.parent.exists() and not [each for each in path.parent.parent.iterdir() if each.suffix != ".sock"]
 
 
 def test_an_editor_changes_the_content_in_a_private_file(laptop: Device) -> None:
@@ -78,6 +80,8 @@ def test_visual_comes_before_editor(laptop: Device) -> None:
         ("path.write_text('x' * (1 << 20) + 'y')", 1, "1048576"),
         ("path.unlink(); path.symlink_to('/etc/hostname')", 1, "could not read"),
         ("path.unlink(); path.mkdir()", 1, "could not read"),
+        ("path.write_text('x' * (9 << 20))", 1, "too large"),
+        ("path.with_name('.memory.txt.swp').write_text(path.read_text()); sys.exit(1)", 2, "exit code 1"),
         ("pass", 0, "nothing was changed"),
         ("path.write_text(path.read_text() + '\\n')", 0, "nothing was changed"),
     ],
@@ -91,8 +95,6 @@ def test_an_editor_that_fails_changes_nothing_and_leaves_nothing(
     assert done.out == ""
     (record,) = laptop.ok("history", memory_id, "--json").json()
     assert record["content"] == "as it was"
-    if "mkdir" in then:
-        Path(str(given(laptop)["path"])).rmdir()
     assert gone(laptop)
 
 
@@ -116,6 +118,79 @@ def test_a_person_who_leaves_in_the_middle_leaves_nothing_in_the_clear(number: s
     assert running.returncode == 130
     assert err.endswith(b"ghostie: error: interrupted\n"), "what stands before it is the editor's own"
     assert gone(laptop)
+
+
+@pytest.mark.parametrize("runtime", ["a runtime folder", "none"])
+def test_what_a_killed_edit_leaves_in_the_clear_is_wiped_by_the_next_command(runtime: str, laptop: Device) -> None:
+    memory_id = laptop.add("as it was")
+    nowhere = {"XDG_RUNTIME_DIR": ""} if runtime == "none" else {}
+    edits = []
+    for _ in range(2):
+        (laptop.folder / "edited.json").unlink(missing_ok=True)
+        env = editor(laptop, "path.with_name('.swap').write_text('as it was'); import time; time.sleep(60)")
+        edits.append(laptop.start("edit", memory_id, env={**env, **nowhere}, start_new_session=True))
+        wait_until(lambda: (laptop.folder / "edited.json").exists() and (laptop.folder / "edited.json").read_text())
+    # the second is still being edited
+    kept = Path(str(given(laptop)["path"]))
+    where = laptop.run / "ghostie" if runtime != "none" else laptop.vault / "editing"
+    usual = Path(f"/run/user/{os.geteuid()}/ghostie")
+    assert kept.parent.parent in (where, usual), "nowhere that others share"
+    edits[0].kill()
+    edits[0].wait()
+    with os.scandir(kept.parent.parent) as found:
+        assert len([each for each in found if each.name.startswith("edit-")]) == 2
+    laptop.ok("list")
+    assert [each for each in kept.parent.parent.iterdir() if each.name.startswith("edit-")] == [kept.parent]
+    assert kept.read_text() == "as it was"
+    for edit in edits:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(edit.pid, signal.SIGKILL)
+        edit.communicate()
+    laptop.ok("list")
+    assert not kept.parent.exists()
+
+
+KILLED = """
+import os, signal
+from ghostie import files
+real = files.os.replace
+def replace(source, target, **more):
+    if {name!r} in str(target):
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(source, target, **more)
+files.os.replace = replace
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "folder"),
+    [
+        (("add", "x"), ".json.enc", "memories"),
+        (("keys", "passwd"), "master.key", "keys"),
+        (("gc",), "snapshot.enc", "index"),
+        (("sync", "setup", "--backend", "folder", "--path", "store"), "config.json", "sync"),
+    ],
+)
+def test_what_a_kill_leaves_half_written_is_swept_by_the_next_command(
+    argv: tuple[str, ...], name: str, folder: str, laptop: Device
+) -> None:
+    (laptop.folder / "store").mkdir(exist_ok=True)
+    secrets = {"GHOSTIE_PASSPHRASE": PASSPHRASE, "GHOSTIE_NEW_PASSPHRASE": "another one with words"}
+    done = laptop(*argv, env=secrets, before=KILLED.format(name=name))
+    assert done.code == -9
+    left = list((laptop.vault / folder).glob(".tmp-*"))
+    assert left
+    # of another process that is at it just now, all stays
+    held = laptop.vault / folder / ".tmp-0123456789abcdef"
+    with held.open("wb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        writing.write(b"half")
+        writing.flush()
+        laptop("list", passphrase=PASSPHRASE, code=0)
+        assert not [path for path in left if path.exists()]
+        assert held.exists() is (folder != "memories"), "there, the lock tells that nobody writes"
+    laptop("list", passphrase=PASSPHRASE, code=0)
+    assert list(laptop.vault.rglob(".tmp-*")) == []
 
 
 def test_without_a_terminal_and_without_an_editor_nothing_is_opened(laptop: Device) -> None:

@@ -88,19 +88,21 @@ def test_on_a_disk_that_is_full_everything_can_be_read_and_later_it_goes_on(lapt
     with mounted(copied, f"rm -r {vault}.copy") as there:
         subprocess.run([*there, "sh", "-c", f"head -c 1M /dev/zero >{vault}/filler 2>/dev/null"], check=False)
         for argv in (("add", "more"), ("edit", memory_id, "-c", "x"), ("rm", memory_id), ("import", str(notes))):
-            done = failed(laptop(*argv, within=there), 1)
+            done = failed(laptop(*argv, within=there, passphrase=PASSPHRASE), 1)
             assert "the disk is full" in done.err, argv
         for looking in (("list",), ("show", memory_id), ("search", "precious"), ("export",)):
-            assert "precious" in laptop(*looking, within=there, code=0).out
+            assert "precious" in laptop(*looking, within=there, passphrase=PASSPHRASE, code=0).out
         for command in ("stats", "doctor"):
-            laptop(command, within=there, code=0)
+            laptop(command, within=there, passphrase=PASSPHRASE, code=0)
         subprocess.run([*there, "sh", "-c", f"rm -r {vault}/index/*"], check=True)
-        assert "precious" in laptop("list", within=there, code=0).out, "also without an index that it cannot write"
+        assert "precious" in laptop("list", within=there, passphrase=PASSPHRASE, code=0).out, (
+            "also without an index that it cannot write"
+        )
         subprocess.run([*there, "rm", f"{vault}/filler"], check=True)
-        other = laptop("add", "more", within=there, code=0).out.strip()
-        held = laptop("list", "--json", within=there, code=0).json()
+        other = laptop("add", "more", within=there, passphrase=PASSPHRASE, code=0).out.strip()
+        held = laptop("list", "--json", within=there, passphrase=PASSPHRASE, code=0).json()
         assert {record["id"] for record in held} == {memory_id, other}
-        assert "! " not in laptop("doctor", within=there, code=0).out
+        assert "! " not in laptop("doctor", within=there, passphrase=PASSPHRASE, code=0).out
 
 
 @root_only
@@ -181,7 +183,7 @@ def test_a_home_of_somebody_else_is_left_alone(laptop: Device) -> None:
     for path in (laptop.vault, *laptop.vault.rglob("*")):
         os.chown(path, 65534, 65534)
     before = tree(laptop.vault)
-    for argv in (("list",), ("add", "x"), ("unlock",), ("doctor",), ("keys", "passwd"), ("sync", "run")):
+    for argv in (("list",), ("add", "x"), ("unlock",), ("lock",), ("doctor",), ("keys", "passwd"), ("sync", "run")):
         done = failed(laptop(*argv, passphrase=PASSPHRASE), 1)
         assert "it belongs to somebody else" in done.err
     theirs = laptop.scratch / "theirs"
@@ -190,6 +192,8 @@ def test_a_home_of_somebody_else_is_left_alone(laptop: Device) -> None:
     failed(laptop("init", "--home", str(theirs), passphrase=PASSPHRASE), 1)
     assert list(theirs.iterdir()) == []
     assert tree(laptop.vault) == before
+    for path in (laptop.vault, *laptop.vault.rglob("*")):
+        os.chown(path, os.geteuid(), os.getegid())
 
 
 # -- private ---------------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def agents(device: Device) -> list[int]:
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if str(device.run) in (place / "cmdline").read_bytes().decode(errors="replace"):
+            if str(device.vault) in (place / "cmdline").read_bytes().decode(errors="replace"):
                 found.append(int(place.name))
         except OSError:
             continue

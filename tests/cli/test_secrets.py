@@ -87,7 +87,7 @@ def test_the_agent_has_no_secret_where_others_look(fresh: Callable[[], Device]) 
     (socket,) = device.agents()
     assert stat.S_IMODE(socket.lstat().st_mode) == 0o600
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
-    agents = [path for path in Path("/proc").glob("[0-9]*") if str(socket) in _read(path / "cmdline")]
+    agents = [path for path in Path("/proc").glob("[0-9]*") if str(device.vault) in _read(path / "cmdline")]
     assert len(agents) == 1
     shown = _read(agents[0] / "cmdline") + _read(agents[0] / "environ")
     assert PASSPHRASE not in shown

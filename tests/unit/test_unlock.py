@@ -419,9 +419,9 @@ def running_agent(
     short_folder: Path, monkeypatch: pytest.MonkeyPatch, locked_vault: Layout, keys: Keys
 ) -> Iterator[Layout]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
-    agent.start(locked_vault.agent_socket(), keys, 60)
+    agent.start(locked_vault, keys, 60)
     yield locked_vault
-    agent.stop(locked_vault.agent_socket())
+    agent.stop(locked_vault)
 
 
 def test_a_running_agent_comes_first_and_nobody_is_asked(

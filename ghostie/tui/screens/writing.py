@@ -199,7 +199,7 @@ def in_editor(place: Place, found: Mapping[str, Any]) -> dict[str, Any] | None:
     app = place.ghostie
     try:
         with app.suspend():
-            after = editor.edited(content)
+            after = editor.edited(content, app.layout)
     except GhostieError as error:
         place.failed(error)
         return None
