@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from ghostie.vault.versions import VersionFiles
 
 FORMAT: Final = 2
 FOLD_BYTES: Final = 128 << 10
+LISTED_FOR: Final = 10.0  # seconds for which an unchanged folder is not listed again
 
 Doc = dict[str, Any]
 
@@ -73,6 +75,10 @@ class Index:
         self._journal = Journal(layout, keys)
         self._docs: dict[str, Doc] = {}
         self._purges: dict[str, list[str]] = {}  # memory id → hashes of what its purge markers destroy
+        self._stems: set[str] = set()  # of all rows
+        self._folder: tuple[int, ...] | None = None  # the versions' folder as it was when all in it was known
+        self._listed = 0.0  # when it was last listed, by the monotonic clock
+        self._named: dict[str, set[str]] = {}  # memory id → all that its rows name as parents, once that was asked for
         self._stale = False  # whether the snapshot, the journal or the files disagreed
         self._seen: tuple[int, bytes | None] = (0, None)  # the journal as it was when it was loaded
         self.edition = 0  # counts on whenever what is loaded changes
@@ -87,6 +93,8 @@ class Index:
         """
         rows = [row_of(version) for version in versions]
         self._place(rows, {version.hash: version for version in versions if version.parents})
+        if self._folder is not None:  # whoever holds the lock is the only one who writes there
+            self._folder = self._versions.stamp()
         with contextlib.suppress(CannotWrite):
             if len(rows) >= ROWS_A_FRAME:
                 self.save()
@@ -97,6 +105,7 @@ class Index:
     def drop(self, stems: Iterable[str]) -> None:
         """Forget version files that were destroyed, and save, so that no excerpt of them stays."""
         self._forget(set(stems))
+        self._folder = None
         self.save()
 
     def save(self) -> None:
@@ -134,10 +143,42 @@ class Index:
         self._stale = not fits or self._journal.damaged
         self._docs = tables.get("memories", {})
         self._purges = meta.get("purges", {})
-        for entry in entries if fits else ():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                self._place(codec.loads_own(entry))
+        self._named.clear()
+        self._stems = {
+            f"{memory_id}.{digest[:32]}" for memory_id, doc in self._docs.items() for digest in doc["versions"]
+        }
+        self._place_entries(entries if fits else [])
         self._reconcile()
+
+    def update(self) -> None:
+        """Bring what is loaded up to date with the files, as `load`, without reading again what was read.
+
+        The lock is held. A journal of the same generation was only appended to since. Files that stand neither in it
+        nor in the snapshot are those of a writer that was cut off: the folder is listed only where it changed.
+        """
+        size, generation = self._seen
+        try:
+            now, same = self._journal.state()
+            whole = generation is not None and same == generation and now >= size
+            entries = self._journal.read(size) if whole and now > size else []
+        except CannotRead:
+            whole, entries = False, []
+        if not whole or (entries and self._journal.damaged):
+            self.load()
+            return
+        self._seen = (now, generation)
+        self._place_entries(entries)
+        # a stamp may be as coarse as 2 s, so it is not relied on for long
+        fresh = self._listed < time.monotonic() < self._listed + LISTED_FOR
+        if not fresh or self._folder is None or self._folder != self._versions.stamp():
+            self._reconcile()
+
+    def _place_entries(self, entries: Iterable[bytes]) -> None:
+        rows: list[Row] = []
+        for entry in entries:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                rows += [row for row in codec.loads_own(entry) if row["id"] and row["hash"]]
+        self._place(rows)
 
     def seen(self) -> tuple[int, bytes | None]:
         """Return the journal's state when it was loaded or last written here; anything new changes it."""
@@ -197,11 +238,11 @@ class Index:
 
     def _reconcile(self) -> None:
         self.damaged = {}
+        self._folder, self._listed = self._versions.stamp(), time.monotonic()
         on_disk, littered = self._versions.listing()
-        known = {f"{memory_id}.{digest[:32]}" for memory_id, doc in self._docs.items() for digest in doc["versions"]}
-        if gone := known - on_disk:
+        missing = {stem for stem in on_disk - self._stems if is_stem(stem)}
+        if gone := self._stems - on_disk:
             self._forget(gone)
-        missing = {stem for stem in on_disk - known if is_stem(stem)}
         rows: list[Row] = []
         for stem, version in self._versions.read_many(sorted(missing)):
             if isinstance(version, Damaged):
@@ -213,8 +254,10 @@ class Index:
             self._stale = True
 
     def _place(self, rows: list[Row], opened: Mapping[str, Version] | None = None) -> None:
+        if not rows:
+            return
         self.edition += 1
-        touched: dict[str, None] = {}
+        touched: dict[str, list[Row]] = {}
         docs = self._docs
         for row in rows:
             memory_id, digest = row["id"], row["hash"]
@@ -225,15 +268,38 @@ class Index:
                 doc["versions"][digest] = row
             else:
                 continue
-            touched[memory_id] = None
+            self._stems.add(f"{memory_id}.{digest[:32]}")
+            touched.setdefault(memory_id, []).append(row)
             if purges := row.get("purges"):
                 self._purges[memory_id] = sorted({*self._purges.get(memory_id, ()), *purges})
-        for memory_id in touched:
-            self._find_heads(memory_id, opened or {})
+        for memory_id, fresh in touched.items():
+            if not self._follows(memory_id, fresh):
+                self._find_heads(memory_id, opened or {})
+
+    def _follows(self, memory_id: str, fresh: list[Row]) -> bool:
+        """Make *fresh* the head of its memory if it is one row that follows all tips: then no other row matters."""
+        doc, (row, *more) = self._docs[memory_id], fresh
+        parents: list[str] = row.get("parents", [])
+        tips: list[str] = doc["tips"] if "tips" in doc else doc["heads"]
+        if more or not set(tips) <= set(parents):
+            self._named.pop(memory_id, None)
+            return False
+        named = self._named.get(memory_id)
+        if named is None:
+            named = {parent for each in doc["versions"].values() for parent in each.get("parents", ())}
+            self._named[memory_id] = named
+        named.update(parents)
+        if row["hash"] in named:  # what follows it was here before it
+            return False
+        doc.pop("tips", None)
+        doc["heads"] = [row["hash"]]
+        return True
 
     def _forget(self, stems: set[str]) -> None:
         self.edition += 1
+        self._stems -= stems
         for memory_id in {stem[:26] for stem in stems}:
+            self._named.pop(memory_id, None)
             doc = self._docs[memory_id]
             for digest in [digest for digest in doc["versions"] if f"{memory_id}.{digest[:32]}" in stems]:
                 del doc["versions"][digest]

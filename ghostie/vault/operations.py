@@ -184,7 +184,7 @@ class Changing:
 def changing(vault: Vault, what: str) -> Iterator[Changing]:
     """Hold the lock and a fresh index for a change named *what*; leave one operation, if anything changed."""
     with vault.writing():
-        vault.index.load()
+        vault.index.update()
         with contextlib.suppress(CannotWrite):
             vault.obey_purges(vault.index.purged())  # one may have been cut off half way
         change = Changing(vault)

@@ -50,8 +50,8 @@ class SealedLog:
         else:
             files.append_durably(self.path, _HEAD + generation + frames, durable=False)
 
-    def read(self) -> list[bytes]:
-        """Return the entries that open, in order; `damaged` tells whether any did not."""
+    def read(self, start: int = _START) -> list[bytes]:
+        """Return the entries that open, in order, from offset *start* on; `damaged` tells whether any did not."""
         self.damaged = False
         try:
             raw = files.read(self.path)
@@ -60,7 +60,7 @@ class SealedLog:
         if len(raw) < _START or raw[:4] != _HEAD:
             self.damaged = True
             return []
-        entries, offset, tried, generation = [], _START, 0, raw[4:_START]
+        entries, offset, tried, generation = [], start, 0, raw[4:_START]
         while offset < len(raw):
             end = offset + 4 + int.from_bytes(raw[offset : offset + 4], "big")
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -114,6 +115,14 @@ class VersionFiles:
             if len(name) == whole and name[26] == "." and name.endswith(VERSION_SUFFIX)
         }
         return likely, len(likely) < len(names) and any(map(files.is_temporary, names))
+
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what of the folder changes when a file comes or goes, or None where it cannot be had."""
+        try:
+            found = os.stat(self._layout.memories)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
     def strays(self) -> list[str]:
         """Return the names in the folder that are no version file's."""

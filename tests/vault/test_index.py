@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ghostie import codec
+from ghostie import codec, files
 from ghostie.crypto.sealing import Purpose, seal
 from ghostie.errors import Damaged
 from ghostie.memory import Version
 from ghostie.vault import index as index_module
+from ghostie.vault.row import Journal
 from ghostie.vault.vault import Vault
 from tests.patience import little_time
 
-from .house import contents, made, picture, plaintexts, rebuilt, reopened, temporaries
+from .house import contents, heads, made, picture, plaintexts, rebuilt, reopened, shown, temporaries
 
 pytestmark = pytest.mark.versions
 
@@ -379,3 +381,67 @@ def test_five_thousand_memories_are_rebuilt_in_seconds(vault: Vault) -> None:
     with little_time(5):
         again = reopened(vault)
     assert picture(again) == before
+
+
+def counted(function: Callable[..., Any], calls: list[Path]) -> Callable[..., Any]:
+    """Return *function*, which adds each path that it is called with to *calls*."""
+
+    def call(path: Path, *more: Any) -> Any:
+        calls.append(path)
+        return function(path, *more)
+
+    return call
+
+
+def test_the_hundredth_edit_of_a_memory_reads_no_more_than_the_second(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    listed: list[Path] = []
+    for name, calls in (("read", opened), ("names_in", listed)):
+        monkeypatch.setattr(files, name, counted(getattr(files, name), calls))
+    memory = vault.add("first words")
+    costs = []
+    for number in range(100):
+        opened.clear()
+        listed.clear()
+        vault.edit(memory.id, {"content": f"words {number}"})
+        costs.append((len(opened), listed.count(vault.layout.memories)))
+    assert costs[1] == costs[-1] == (len(opened), 0)
+    assert len(opened) < 5
+    assert picture(vault) == rebuilt(vault)
+
+
+def test_an_edit_sees_what_another_process_did_since_the_last_one(vault: Vault) -> None:
+    memory, beside = vault.add("first words"), vault.add("beside")
+    vault.edit(memory.id, {"content": "mine"})
+    other = reopened(vault)
+    other.edit(memory.id, {"tags": ["theirs"]})
+    other.purge([beside.id])
+    late = other.add("late")
+    vault.edit(memory.id, {"category": "mine again"})
+    vault.remove([late.id])
+    assert shown(vault, memory.id).field("tags") == ["theirs"]
+    assert len(vault.find(memory.id).heads) == 1
+    assert picture(vault) == rebuilt(vault)
+
+
+def test_an_edit_sees_a_file_that_no_journal_notes(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = vault.add("first words")
+    vault.edit(memory.id, {"content": "second words"})
+    other = reopened(vault)
+    monkeypatch.setattr(Journal, "note", lambda self, rows: None)  # cut off after its file was written
+    other.edit(memory.id, {"content": "third words"})
+    monkeypatch.undo()
+    vault.edit(memory.id, {"tags": ["t"]})
+    assert [version.field("content") for version in vault.history(vault.find(memory.id))][:2] == ["third words"] * 2
+
+
+def test_a_version_that_comes_after_what_follows_it_is_no_head(vault: Vault) -> None:
+    base = made("m" * 26, content="base")
+    between = made("m" * 26, [base], content="between")
+    last = made("m" * 26, [between], content="last")
+    for version in (base, last, between):
+        vault.take_in([version], "pull")
+    assert heads(vault) == {"m" * 26: [last.hash]}
+    assert picture(vault) == rebuilt(vault)
