@@ -286,7 +286,8 @@ main() {
     linted=0 held=0
     case $under in
     '') everyday='not slow' rest=slow ;;
-    *) everyday=versions rest='not versions' ;;
+    lowest) everyday='versions and not once' rest='not versions or once' ;;
+    *) everyday='(versions or python) and not once' rest='not (versions or python) or once' ;;
     esac
     case $mode in
     lint)

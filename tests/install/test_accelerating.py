@@ -21,7 +21,7 @@ import pytest
 from tests.cli.device import PASSPHRASE, wait_until
 from tests.install.lookalike import HANGING, HOME, MEMORY, PKG, PREFIX, TOOL, Phone
 
-pytestmark = [pytest.mark.slow, pytest.mark.versions]
+pytestmark = [pytest.mark.slow, pytest.mark.python]
 
 SECRET = {"GHOSTIE_PASSPHRASE": PASSPHRASE}
 ACCELERATE = ("ghostie", "doctor", "--accelerate", "--yes")

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.device import ROOT
 from tests.install.place import VERSION, Place
 
-pytestmark = [pytest.mark.slow, pytest.mark.versions]
+pytestmark = [pytest.mark.slow, pytest.mark.python]
 MOST = 400_000  # bytes, of the wheel
 
 

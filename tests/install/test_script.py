@@ -14,7 +14,7 @@ import pytest
 from tests.cli.device import ROOT
 from tests.install.place import PATIENCE, SCRIPT, Place, copied, pretended
 
-pytestmark = pytest.mark.versions
+pytestmark = pytest.mark.python
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.install.lookalike import HOME, MEMORY, PREFIX, Phone
 from tests.integration.s3servers import Server, moto
 
 __all__ = ["moto"]
-pytestmark = [pytest.mark.slow, pytest.mark.versions]
+pytestmark = [pytest.mark.slow, pytest.mark.python]
 
 SECRET = {"GHOSTIE_PASSPHRASE": PASSPHRASE}
 

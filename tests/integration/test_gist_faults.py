@@ -125,6 +125,7 @@ def test_an_honest_answer_is_believed(service: Service, what: str) -> None:
     assert service.act(what) == OUTCOMES[what]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("what", ACTIONS)
 def test_an_answer_that_is_cut_at_any_byte_is_never_believed(service: Service, what: str) -> None:
     whole: list[int] = []
@@ -169,6 +170,7 @@ def test_a_compressed_answer_is_refused_unopened(service: Service, what: str) ->
         fails(lambda: service.act(what))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "body",
     [

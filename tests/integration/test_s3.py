@@ -181,6 +181,7 @@ def test_the_bucket_may_stand_in_the_path_or_in_the_name_of_the_host(moto: Serve
 # -- much, and large --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_a_listing_of_2500_objects_is_put_together_from_three_pages(s3_server: Server) -> None:
     keys = sorted(f"ghostie/{number % 16:x}/{number:05}" for number in range(2500))
     with FaultProxy(upstream=("127.0.0.1", s3_server.port)) as line:

@@ -48,8 +48,6 @@ from .joining import MINE, THEIRS, join, link_of, linked, new, sources
 from .power import PowerCut, at_every_cut, cut_before
 from .world import Wire, add, contents, every_version, everything, hashes, in_conflict, in_step, settle
 
-pytestmark = pytest.mark.versions
-
 # -- creating ---------------------------------------------------------------------------------------------------------
 
 

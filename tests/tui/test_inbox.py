@@ -10,6 +10,8 @@ from ghostie.tui.screens.memories import MemoriesPlace
 from tests.tui.house import House, Screen
 from tests.tui.pressing import presses
 
+pytestmark = pytest.mark.versions
+
 ROUTER = "the router in the hall is at 10.0.0.1 and answers on port 8443 only"
 LIKE_IT = "the router in the hall is at 10.0.0.1 and answers on port 8443 only, from inside"
 HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07 \u202eback\u202c 漢字 👩\u200d👩\u200d👧"

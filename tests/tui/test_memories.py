@@ -13,6 +13,8 @@ from ghostie.tui.screens.prompts import LinePlace
 from tests.tui.house import SIZES, House, Screen
 from tests.tui.pressing import presses
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.mark.parametrize("size", SIZES)
 def test_memories_are_listed_at_every_size(house: House, size: tuple[int, int]) -> None:

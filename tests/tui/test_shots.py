@@ -27,6 +27,8 @@ from tests.tui.shots import (
     visit,
 )
 
+pytestmark = pytest.mark.versions
+
 RENEW = "not as it was; if it is meant so, `python -m tests.tui.shots --renew` makes the pictures anew"
 MOST = 1_500_000
 AA, AAA, DRAWN = 4.5, 7.0, 3.0

@@ -18,7 +18,7 @@ PATIENCE = 60.0
 needs_tmux = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not here (Debian or Ubuntu: apt-get install -y tmux)"
 )
-pytestmark = needs_tmux
+pytestmark = [pytest.mark.versions, needs_tmux]
 
 
 class Terminal:

@@ -12,6 +12,8 @@ from ghostie.tui.screens.writing import WritingPlace
 from tests.tui.house import House, Screen
 from tests.tui.pressing import presses
 
+pytestmark = pytest.mark.versions
+
 
 @presses(MemoriesPlace, "new")
 @presses(WritingPlace, "accept next previous")

@@ -279,6 +279,7 @@ def test_depth_counts_brackets_outside_texts(text: bytes, levels: int) -> None:
     assert codec.depth(text) == levels
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "text",
     [b'"' + b"a" * (1 << 20) + b'"', b'"\\', b'"' + b"\\" * (1 << 20), b'\\"', b'"', b'[""', b"["],

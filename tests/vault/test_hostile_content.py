@@ -178,6 +178,7 @@ def test_any_words_come_out_as_they_went_in_or_are_refused(
     assert back.field("tags") == sorted({tag.strip() for tag in tags})
 
 
+@pytest.mark.once
 def test_ten_thousand_records_make_the_round_trip(vault: Vault) -> None:
     from ghostie.memory import derived_id
 

@@ -371,6 +371,7 @@ def test_a_version_file_put_back_is_served_again(lived_in: Vault) -> None:
     assert contents(reopened(lived_in))[victim.id] == "the victim"
 
 
+@pytest.mark.once
 def test_five_thousand_memories_are_rebuilt_in_seconds(vault: Vault) -> None:
     from ghostie.memory import derived_id
 

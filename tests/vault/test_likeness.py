@@ -121,6 +121,7 @@ def test_it_is_the_same_every_time(vault: Vault, likeness: Likeness) -> None:
     again.close()
 
 
+@pytest.mark.once
 def test_a_text_of_a_mebibyte_is_held_against_others(vault: Vault, likeness: Likeness) -> None:
     long = vault.add("word " * 200_000).id
     also = vault.add("WORD " * 200_000).id

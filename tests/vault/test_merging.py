@@ -174,6 +174,7 @@ def test_very_long_texts_wait_for_the_person_unless_one_side_is_as_it_was() -> N
     assert shown(base, one, edit(base, tags=["t"])).field("content") == "first\n" + long
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("line", ["", "same", "- [ ] task"])
 def test_texts_of_lines_that_repeat_are_merged_or_left_in_seconds(line: str) -> None:
     lines = [line] * 20_000
