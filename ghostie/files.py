@@ -7,6 +7,7 @@ fsync of the folder: after a crash the old bytes are there or the new ones, neve
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import errno
 import fcntl
 import os
@@ -14,7 +15,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -88,6 +89,53 @@ def make_private_folder(path: Path) -> None:
         raise BadHome(home=path, why=_why(error)) from error
 
 
+def open_to_others(home: Path, programs: Collection[Path] = (), *, close: bool = False) -> list[Path]:
+    """Return what in the folder *home*, and it itself, has another mode than is given to it; with *close* give it that.
+
+    Folders and *programs* are 0700, files 0600. Raises CannotWrite.
+    """
+    found = []
+
+    def look(path: Path) -> None:
+        status = path.lstat()
+        mode = stat.S_IMODE(status.st_mode)
+        if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+            return
+        wanted = 0o700 if stat.S_ISDIR(status.st_mode) or path in programs else 0o600
+        if mode != wanted:
+            found.append(path)
+            if close:
+                os.chmod(path, wanted)
+
+    path = home
+    try:
+        look(home)
+        for below, folders, names in os.walk(home):  # folders before what is in them: one may not even be entered yet
+            for name in (*folders, *names):
+                path = Path(below, name)
+                with contextlib.suppress(FileNotFoundError):  # another process has just replaced it
+                    look(path)
+    except OSError as error:
+        raise CannotWrite(path=path, why=_why(error)) from error
+    return found
+
+
+def try_to_write(folder: Path) -> None:
+    """Write a small file in *folder* and take it away again. Raises CannotWrite."""
+    name = f"{_TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        fd = os.open(folder / name, _WRITE, 0o600)
+        try:
+            claims.hold(fd)
+            _write_whole(fd, os.urandom(4096))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+            os.unlink(folder / name)
+    except OSError as error:
+        raise CannotWrite(path=folder, why=_why(error)) from error
+
+
 def check_owner(path: Path) -> None:
     """Raise BadHome if *path* is somebody else's folder, who could not read what we write there."""
     try:
@@ -124,11 +172,12 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
     try:
         for path, content in writes:
             folder, name = os.path.split(os.fspath(path))
+            folder = folder or os.curdir  # a bare name is one in the current folder
             if (fd := folders.get(folder)) is None:
                 fd = folders[folder] = os.open(folder, _FOLDER)
             temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
             pending.append((fd, temporary, name))
-            out = os.open(temporary, _WRITE, 0o600, dir_fd=fd)
+            out = _with_room(os.open, temporary, _WRITE, 0o600, dir_fd=fd)
             held.append(out)
             claims.hold(out)
             _write_whole(out, content)
@@ -139,7 +188,7 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
         if len(pending) > 1:
             _flush([(fd, temporary) for fd, temporary, _ in pending], list(folders.values()))
         for fd, temporary, name in pending:
-            os.replace(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+            _with_room(os.replace, temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
         for fd in folders.values():
             os.fsync(fd)  # without it the renames may not survive a power cut
         return len(pending)
@@ -155,9 +204,53 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
 
 
 def _write_whole(fd: int, content: bytes) -> None:
-    written = os.write(fd, content)
+    written: int = _with_room(os.write, fd, content)
     while written < len(content):
-        written += os.write(fd, memoryview(content)[written:])
+        written += _with_room(os.write, fd, memoryview(content)[written:])
+
+
+# -- room that is kept for deleting ----------------------------------------------------------------------------------
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_spendable: contextvars.ContextVar[Path | None] = contextvars.ContextVar("_spendable", default=None)
+
+
+def keep_reserve(path: Path, size: int) -> None:
+    """Let *path* take *size* bytes of the disk, if much more is free; what fails is tried again another time."""
+    try:
+        if path.exists() and path.lstat().st_size >= size // 2:
+            return
+        free = os.statvfs(path.parent)
+        if free.f_bavail * free.f_frsize > 4 * size:
+            write_durably(path, os.urandom(size))  # what could be compressed would keep no room
+    except (OSError, CannotWrite):
+        return
+
+
+@contextlib.contextmanager
+def spending(reserve: Path) -> Iterator[None]:
+    """Where the disk is full meanwhile, give up *reserve* and go on: for what is to make room, or must be forgotten."""
+    before = _spendable.set(reserve)
+    try:
+        yield
+    finally:
+        _spendable.reset(before)
+
+
+def _with_room(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    try:
+        return call(*args, **named)
+    except OSError as error:
+        reserve = _spendable.get()
+        if error.errno not in _FULL or reserve is None:
+            raise
+        _spendable.set(None)
+        try:
+            os.unlink(reserve)
+            sync_folder(reserve.parent)  # some file systems give the room back only then
+        except OSError:
+            raise error from None
+        return call(*args, **named)
 
 
 def _flush(names: list[tuple[int, str]], folders: list[int]) -> None:
@@ -194,7 +287,9 @@ def append_durably(path: Path, content: bytes, *, expected_size: int | None = No
     With *expected_size* the file must have that many bytes. The lock is held.
     """
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        fd = _with_room(
+            os.open, path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600
+        )
         try:
             status = os.fstat(fd)
             before = status.st_size
@@ -505,7 +600,7 @@ def claim(path: Path) -> Claim:
 
 def _why(error: OSError) -> str:
     """Return the system's reason in plain lower-case words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return "the disk is full"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "permission denied"

@@ -1,4 +1,7 @@
-"""What a killed process leaves: files half written, and a text that was being edited. The next command removes it."""
+"""What every command looks after: what killed processes left is removed, and room is kept for deleting.
+
+A killed process leaves files half written, and perhaps a text that was being edited, in the clear.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,21 @@ from ghostie.paths import Layout, runtime_folder
 
 _SCRATCH = "edit-"
 _LOCK = "lock"
+
+
+SMALLEST_RESERVE = 256 << 10
+LARGEST_RESERVE = 4 << 20
+
+
+def keep_reserve(layout: Layout) -> None:
+    """Keep room for what deleting writes, if the disk has much more: tombstones, markers, notes, and the index."""
+    snapshot = layout.index_snapshot.stat().st_size if layout.index_snapshot.exists() else 0
+    files.keep_reserve(layout.reserve, min(SMALLEST_RESERVE + snapshot, LARGEST_RESERVE))
+
+
+def tend(layout: Layout) -> None:
+    sweep(layout)
+    keep_reserve(layout)
 
 
 def sweep(layout: Layout) -> None:

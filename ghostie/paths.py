@@ -157,6 +157,11 @@ class Layout:
         return hashlib.blake2b(os.fsencode(self.home.absolute()), digest_size=8).hexdigest()
 
     @property
+    def reserve(self) -> Path:
+        """Room on the disk that is given up when it is full, so that deleting still works."""
+        return self.home / "reserve"
+
+    @property
     def editing(self) -> Path:
         """Where a text that is in the person's editor lies, if there is no runtime folder."""
         return self.home / "editing"

@@ -10,14 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ghostie import __version__, text
+from ghostie import __version__, files, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import can_ask, confirm, layout_of, open_
-from ghostie.errors import CannotRead, GhostieError, NoVault, UsageError
+from ghostie.errors import CannotRead, CannotWrite, GhostieError, NoVault, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ghostie.paths import Layout
     from ghostie.vault import Vault
 
 ALARM = 4
@@ -160,8 +161,7 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     layout = layout_of(args)
     vault = open_(args, load=False)
     found(f"secretbox and Argon2id from {sodium.TIER}, JSON from {codec.tier()}")
-    loose = [folder for folder in layout.folders() if folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077]
-    found(f"{loose[0]} is open to others" if loose else "folders are private", not loose, "chmod 700")
+    _look_at_disk(layout, found, fix=args.fix)
     checked = upkeep.check(vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,}"))
     found(f"{text.plural(checked.good, 'version')} open and say what their names say")
     way = "`ghostie doctor --fix` sets them aside; `ghostie sync repair` brings back what the store has"
@@ -222,6 +222,31 @@ def _look_at_quarantine(vault: Vault, found: Callable[..., None], *, fix: bool) 
     if fix and aside.whole:
         upkeep.put_back(vault, aside.whole)
         found(f"put {text.plural(len(aside.whole), 'version')} back from the quarantine")
+
+
+def _look_at_disk(layout: Layout, found: Callable[..., None], *, fix: bool) -> None:
+    """Look whether folders and files are private, and whether everything can be written."""
+    try:
+        loose = files.open_to_others(layout.home, {layout.job}, close=fix)
+        many = text.plural(len(loose), "file or folder", "files and folders")
+        if loose and fix:
+            found(f"closed {many} that others could look into, or this user not write")
+        elif loose:
+            way = "`ghostie doctor --fix` gives them the modes that they should have"
+            found(f"{many} can be looked into by others, or not written by this user", False, way)
+            for path in loose[:3]:
+                found(f"{text.one_line(str(path))} has the mode {stat.S_IMODE(path.lstat().st_mode):o}", False)
+        else:
+            found("folders and files are private")
+        for folder in layout.folders():
+            if folder.exists():
+                files.try_to_write(folder)
+        found("what changes can be written to the disk")
+    except CannotWrite as error:
+        found(str(error), False, "make room on the disk, or see whose it is and whether it is read-only")
+    if not layout.reserve.exists():
+        way = "make room on the disk: the next command then keeps some"
+        found("no room is kept for deleting on a full disk", False, way)
 
 
 def _simulate(kind: str, seed: int, out: Output) -> int:

@@ -69,7 +69,7 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
 
         finish_move(layout, sources)
     vault = open_vault(layout.home, sources=sources)
-    leftovers.sweep(layout)
+    leftovers.tend(layout)
     if load:
         vault.refresh()
     return vault

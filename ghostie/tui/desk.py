@@ -108,7 +108,7 @@ class Desk:
 
         if self._vault is not None:
             self._vault.close()
-        leftovers.sweep(self.layout)
+        leftovers.tend(self.layout)
         self._vault = Vault(self.layout, keys, load_device(self.layout))
         self._loaded = False
         self._kept.clear()

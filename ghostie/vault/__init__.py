@@ -10,6 +10,7 @@ from ghostie import files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.unlock import Sources, read_key_file, unlock
 from ghostie.errors import BadHome, VaultExists
+from ghostie.leftovers import keep_reserve
 from ghostie.paths import Layout, default_home
 from ghostie.vault.device import load_device, new_device
 from ghostie.vault.vault import Vault as Vault
@@ -17,7 +18,8 @@ from ghostie.vault.vault import Vault as Vault
 
 def check_home(layout: Layout) -> None:
     """Raise BadHome for a folder that holds other things than a vault's."""
-    own = {path.name for path in (*layout.folders(), layout.lock, layout.operations, layout.first_run, layout.agent)}
+    beside = (layout.lock, layout.operations, layout.first_run, layout.agent, layout.reserve, layout.editing)
+    own = {path.name for path in (*layout.folders(), *beside)}
     with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
         if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
             raise BadHome(home=layout.home, why="it holds other things")
@@ -57,6 +59,7 @@ def create_vault(
         vault.index.save()
         # last: with the key file the vault is there
         files.write_durably(layout.master_key, key_file.spelt())
+    keep_reserve(layout)
     return vault
 
 

@@ -106,7 +106,11 @@ class Index:
         """Forget version files that were destroyed, and save, so that no excerpt of them stays."""
         self._forget(set(stems))
         self._folder = None
-        self.save()
+        try:
+            self.save()
+        except CannotWrite:  # without any, it is made anew from the files
+            files.remove_durably([self._layout.index_snapshot, self._layout.index_journal])
+            self._stale = True
 
     def save(self) -> None:
         """Replace the snapshot and start an empty journal. The lock is held. Raises CannotWrite."""

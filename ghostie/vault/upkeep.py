@@ -105,7 +105,7 @@ def tidy(vault: Vault, *, history: int | None = None, dry_run: bool = False) -> 
 
     Dropping versions is final, and only on this device: heads stay, and so do memories in conflict.
     """
-    with vault.writing():
+    with files.spending(vault.layout.reserve), vault.writing():
         vault.index.load()
         doomed: list[str] = []
         if history is not None:

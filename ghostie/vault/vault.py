@@ -156,7 +156,7 @@ class Vault:
 
     def remove(self, prefixes: Iterable[str]) -> list[Version]:
         """Remove memories: each gets a tombstone, and can be restored. Removed ones stay as they are."""
-        with self.changing("rm") as change:
+        with files.spending(self.layout.reserve), self.changing("rm") as change:
             tombstones = []
             for entry in self._find_all(prefixes):
                 if not entry.deleted or entry.in_conflict:
@@ -206,7 +206,7 @@ class Vault:
         """
         from ghostie.vault import conflicts
 
-        with self.changing("purge") as change:
+        with files.spending(self.layout.reserve), self.changing("purge") as change:
             markers = []
             for entry in self._find_all(prefixes):
                 change(entry.id)

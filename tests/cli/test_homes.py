@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from .device import PASSPHRASE, Device, Scene, flip, tree
+from .device import PASSPHRASE, Device, Done, Scene, flip, tree
 from .test_exit_codes import failed
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount and change owners")
@@ -78,31 +79,45 @@ def test_a_write_that_does_not_fit_leaves_what_was_there(limit: int, laptop: Dev
 
 
 @root_only
-def test_on_a_disk_that_is_full_everything_can_be_read_and_later_it_goes_on(laptop: Device) -> None:
+def test_a_full_disk_can_be_read_and_deleted_from_and_later_it_goes_on(laptop: Device) -> None:
     memory_id = laptop.add("precious")
+    doomed, purged = laptop.add("to be removed"), laptop.add("to be destroyed")
     laptop.ok("search", "precious")
     notes = laptop.scratch / "in.md"
     notes.write_text("more")
     vault = laptop.vault
-    copied = f"cp -a {vault} {vault}.copy && mount -t tmpfs -o size=256k,mode=700 tmpfs {vault} && cp -a {vault}.copy/. {vault}"
+    copied = f"cp -a {vault} {vault}.copy && mount -t tmpfs -o size=2m,mode=700 tmpfs {vault} && cp -a {vault}.copy/. {vault}"
     with mounted(copied, f"rm -r {vault}.copy") as there:
-        subprocess.run([*there, "sh", "-c", f"head -c 1M /dev/zero >{vault}/filler 2>/dev/null"], check=False)
-        for argv in (("add", "more"), ("edit", memory_id, "-c", "x"), ("rm", memory_id), ("import", str(notes))):
-            done = failed(laptop(*argv, within=there, passphrase=PASSPHRASE), 1)
-            assert "the disk is full" in done.err, argv
+
+        def run(*argv: str, code: int) -> Done:
+            return laptop(*argv, within=there, passphrase=PASSPHRASE, code=code)
+
+        def ids(*argv: str) -> set[str]:
+            return {record["id"] for record in run("list", "--json", *argv, code=0).json()}
+
+        subprocess.run([*there, "sh", "-c", f"head -c 4M /dev/zero >{vault}/filler 2>/dev/null"], check=False)
+        for argv in (("add", "more"), ("edit", memory_id, "-c", "x"), ("import", str(notes))):
+            assert "the disk is full" in failed(run(*argv, code=1), 1).err, argv
+        run("rm", doomed, code=0)
+        run("purge", "--yes", purged, code=0)
+        assert ids() == {memory_id}
+        assert doomed in ids("--deleted")
+        assert not laptop("show", purged, within=there, passphrase=PASSPHRASE).out.count("destroyed")
+        assert [path.name for path in laptop.versions(purged)] != [], "outside, the copy's original is as it was"
         for looking in (("list",), ("show", memory_id), ("search", "precious"), ("export",)):
-            assert "precious" in laptop(*looking, within=there, passphrase=PASSPHRASE, code=0).out
-        for command in ("stats", "doctor"):
-            laptop(command, within=there, passphrase=PASSPHRASE, code=0)
+            assert "precious" in run(*looking, code=0).out
+        run("stats", code=0)
+        again = f"umask 077; head -c 4M /dev/zero >{vault}/editing 2>/dev/null"
+        subprocess.run([*there, "sh", "-c", f"chmod 600 {vault}/filler; {again}"], check=False)
+        said = run("doctor", code=1).out
+        assert "could not write" in said
+        assert "no room is kept for deleting" in said
         subprocess.run([*there, "sh", "-c", f"rm -r {vault}/index/*"], check=True)
-        assert "precious" in laptop("list", within=there, passphrase=PASSPHRASE, code=0).out, (
-            "also without an index that it cannot write"
-        )
-        subprocess.run([*there, "rm", f"{vault}/filler"], check=True)
-        other = laptop("add", "more", within=there, passphrase=PASSPHRASE, code=0).out.strip()
-        held = laptop("list", "--json", within=there, passphrase=PASSPHRASE, code=0).json()
-        assert {record["id"] for record in held} == {memory_id, other}
-        assert "! " not in laptop("doctor", within=there, passphrase=PASSPHRASE, code=0).out
+        assert "precious" in run("list", code=0).out, "also without an index that it cannot write"
+        subprocess.run([*there, "rm", f"{vault}/filler", f"{vault}/editing"], check=True)
+        other = run("add", "more", code=0).out.strip()
+        assert ids() == {memory_id, other}
+        assert "! " not in run("doctor", code=0).out
 
 
 @root_only
@@ -222,6 +237,61 @@ def test_everything_is_private_whatever_the_umask(umask: int, pair: Scene) -> No
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
     for path in pair.store.rglob("*.seg"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_doctor_closes_what_a_restored_backup_left_open(laptop: Device) -> None:
+    laptop.add("x")
+    job = laptop.vault / "sync" / "job.sh"
+    job.write_text("#!/bin/sh\n")
+    for path in (laptop.vault, *laptop.vault.rglob("*")):
+        path.chmod(0o777)
+    (laptop.vault / "index").chmod(0o500)
+    seen = laptop("doctor", code=1).out
+    assert "can be looked into by others" in seen
+    assert f"{laptop.vault} has the mode 777" in seen
+    assert "closed" in laptop("doctor", "--fix", code=0).out
+    for path in (laptop.vault, *laptop.vault.rglob("*")):
+        if not path.is_socket():
+            wanted = 0o700 if path.is_dir() or path == job else 0o600
+            assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+    assert "ok folders and files are private" in laptop("doctor", code=0).out
+    job.unlink()
+
+
+@root_only
+def test_doctor_says_when_nothing_can_be_written(laptop: Device) -> None:
+    vault = laptop.vault
+    with mounted(f"mount --bind {vault} {vault} && mount -o remount,ro,bind {vault}", "true") as there:
+        done = laptop("doctor", within=there, passphrase=PASSPHRASE, code=1)
+    assert f"!  could not write {vault}: " in done.out
+
+
+def test_an_export_to_a_bare_name_lands_in_the_current_folder(laptop: Device) -> None:
+    laptop.add("keep me")
+    for name in ("out.jsonl", "out.json", "out.jsonl.gz", "./out2.json", "out"):
+        laptop.ok("export", name)
+        made = laptop.folder / name
+        assert made.is_dir() or made.stat().st_size > 0
+    assert "is there already" in laptop("export", "out.json", code=2).err
+    laptop.ok("export", "--force", "out.json")
+    assert len(json.loads((laptop.folder / "out.json").read_text())) == 1
+
+
+def test_every_file_may_be_named_from_the_current_folder(fresh: Callable[[], Device]) -> None:
+    device = fresh()
+    (device.folder / "pass").write_text(PASSPHRASE)
+    (device.folder / "new").write_text("another one with words")
+    (device.folder / "in.md").write_text("brought in")
+    given = ("--passphrase-file", "pass")
+    (device.folder / "store").mkdir()
+    device("init", *given, "--home", "other", code=0)
+    device("unlock", *given, "--home", "other", code=0)
+    device("import", "in.md", "--home", "other", code=0)
+    device("sync", "setup", "--backend", "folder", "--path", "store", *given, "--home", "other", code=0)
+    device("export", "out.json", "--home", "other", code=0)
+    device("keys", "passwd", *given, "--new-passphrase-file", "new", "--home", "other", code=0)
+    device("lock", "--home", "other", code=0)
+    assert "brought in" in device("list", "--passphrase-file", "new", "--home", "other", code=0).out
 
 
 def test_an_export_into_a_folder_that_is_there_leaves_the_folder_as_it_is(laptop: Device) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ghostie import files
+from ghostie.backends.folder import FolderStore
 from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
 from tests.patience import within, without_waiting
 from tests.tiers import ROOT
@@ -725,3 +726,71 @@ for _ in range(100):
     children = [subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) for _ in range(2)]
     assert [child.wait(60) for child in children] == [0, 0]
     assert (files.read(tmp_path / "count"), files.read(tmp_path / "log")) == (b"200", b"x" * 200)
+
+
+# -- room for deleting, and what kills leave --------------------------------------------------------------------------
+
+
+def test_a_full_disk_takes_what_may_spend_the_reserve_once(tmp_path: Path) -> None:
+    reserve = tmp_path / "reserve"
+    files.keep_reserve(reserve, 4096)
+    assert reserve.stat().st_size == 4096
+
+    def full(call: str) -> None:
+        if call in ("write", "replace") and reserve.exists():
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+    with files.simulated(full):
+        for write in (files.write_durably, files.append_durably):
+            with pytest.raises(CannotWrite, match="the disk is full"):
+                write(tmp_path / "other", b"x")
+            assert reserve.exists()
+            with files.spending(reserve):
+                write(tmp_path / write.__name__, b"more")
+            assert (tmp_path / write.__name__).read_bytes() == b"more"
+            assert not reserve.exists()
+            reserve.write_bytes(b"kept")
+
+    def bad(call: str) -> None:
+        raise OSError(errno.EIO, "bad")
+
+    with files.spending(reserve), files.simulated(bad), pytest.raises(CannotWrite, match="bad"):
+        files.write_durably(tmp_path / "other", b"x")
+    assert reserve.exists(), "only for want of room"
+
+
+def test_a_reserve_is_made_anew_when_much_more_is_to_be_kept_and_never_on_a_disk_without_room(tmp_path: Path) -> None:
+    reserve = tmp_path / "reserve"
+    for size, now in ((1000, 1000), (1500, 1000), (2500, 2500), (100, 2500)):
+        files.keep_reserve(reserve, size)
+        assert reserve.stat().st_size == now
+    reserve.unlink()
+    files.keep_reserve(reserve, 1 << 60)
+    assert not reserve.exists()
+
+
+def test_only_what_nobody_holds_is_taken_for_left_behind(tmp_path: Path) -> None:
+    held, left, new, fresh = (tmp_path / f".tmp-{number:016x}" for number in range(4))
+    for path in (held, left, new, fresh):
+        path.write_bytes(b"" if path == new else b"half")
+    os.utime(left, (1, 1))
+    with held.open("rb") as holding:
+        fcntl.flock(holding, fcntl.LOCK_EX)
+        files.sweep_temporaries(tmp_path, alone=False, age=100)
+        assert set(tmp_path.iterdir()) == {held, new, fresh}
+        files.sweep_temporaries(tmp_path, alone=False)
+        assert set(tmp_path.iterdir()) == {held, new}, "an empty one is perhaps just being made"
+    files.sweep_temporaries(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_store_sweeps_what_a_killed_push_left(tmp_path: Path) -> None:
+    folder = tmp_path / "ghostie" / "writer"
+    folder.mkdir(parents=True)
+    old, new = folder / ".tmp-0000000000000001", folder / ".tmp-0000000000000002"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    FolderStore(tmp_path).write({"ghostie/writer/a.seg": b"whole"})
+    assert not old.exists()
+    assert new.exists(), "another device may be at it"
