@@ -176,6 +176,11 @@ class Version:
         return tuple(self.sync.get("purges", ()))
 
     @property
+    def withheld(self) -> tuple[str, ...]:
+        """Hashes of its parents that stay on the device that made them."""
+        return tuple(self.sync.get("withheld", ()))
+
+    @property
     def modified(self) -> int:
         """When it was made, in Unix milliseconds; decides nothing."""
         return millis(self.sync["last_modified"])
@@ -271,7 +276,11 @@ def _check(version: Version) -> None:
     if type(number) is not int or not 1 <= number < 1 << 40:
         raise BadMemory(why="its version is not a whole number from 1 on")
     _check_time("its last_modified", sync.get("last_modified"))
-    for name, hashes in (("parents", parents), ("purges", sync.get("purges", []))):
+    for name, hashes in (
+        ("parents", parents),
+        ("purges", sync.get("purges", [])),
+        ("withheld", sync.get("withheld", [])),
+    ):
         if not isinstance(hashes, list) or not all(isinstance(item, str) and _HASH.fullmatch(item) for item in hashes):
             raise BadMemory(why=f"its {name} are not hashes")
     if len(set(parents)) != len(parents) or (number == 1) != (not parents):

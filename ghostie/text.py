@@ -153,6 +153,15 @@ def stripe(count: int, most: int, room: int, *, plain: bool = False) -> str:
     return ("#" if plain else "█") * (max(1, round(room * count / most)) if count > 0 else 0)
 
 
+def staying(count: int, of: int) -> str:
+    """Return what follows a message about *of* memories of which *count* stay on this device; "" if none does."""
+    if not count:
+        return ""
+    if of == 1:
+        return " · it stays on this device"
+    return f" · {count:,} of them {'stays' if count == 1 else 'stay'} on this device"
+
+
 def plural(count: int, singular: str, several: str | None = None) -> str:
     """Return "1 memory", "2 memories"."""
     if count != 1:

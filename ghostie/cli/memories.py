@@ -294,7 +294,14 @@ def edit(args: argparse.Namespace, out: Output) -> None:
     if not str(changes.get("content", "x")).strip():
         raise UsageError("the content would be empty", f"`ghostie rm {entry.id[:8]}` removes the memory")
     version = vault.edit(entry.id, changes, base=shown.hash)
-    changed = f"changed {entry.id[:8]}, version {version.number} · `ghostie undo` takes it back"
+    changed = f"changed {entry.id[:8]}, version {version.number}"
+    was, now = shown.field("privacy"), version.field("privacy")
+    if was == now or shown.deleted:
+        changed += " · `ghostie undo` takes it back" + text.staying(now == "local", 1)
+    elif now == "local":
+        changed += ": it stays on this device from now on; what was sent of it before stays where it is"
+    else:
+        changed += ": it goes to the other devices with the next sync; what it said while it stayed here does not"
     out.done(version.shown(), changed if version.hash != shown.hash else "nothing was changed")
 
 
@@ -322,14 +329,20 @@ def _object(spelt: str | None) -> Any:
 
 def remove(args: argparse.Namespace, out: Output) -> None:
     vault = open_(args)
-    ids = [vault.find(prefix).id for prefix in args.ids]
+    entries = [vault.find(prefix) for prefix in args.ids]
+    ids = [entry.id for entry in entries]
     agree_to_large(args, f"remove {text.plural(len(ids), 'memory')}?", len(ids))
+    kept = any(vault.stays_here(entry) and vault.was_synced(entry) for entry in entries)
     versions = vault.remove(ids)
     them = "it" if len(versions) == 1 else "them"
     out.done(
         [version.shown() for version in versions],
         f"removed {text.plural(len(versions), 'memory')} · `ghostie undo` brings {them} back",
     )
+    if kept:
+        out.note(
+            "what was kept on this device comes back on this device only: elsewhere, what was sent of it is removed"
+        )
 
 
 def restore(args: argparse.Namespace, out: Output) -> None:
@@ -337,7 +350,8 @@ def restore(args: argparse.Namespace, out: Output) -> None:
     entry = vault.find(args.id)
     at = version_at(vault, entry, args.at) if args.at else None
     version = vault.restore(entry.id, at)
-    out.done(version.shown(), f"restored {entry.id[:8]}, as version {version.number}")
+    stays = text.staying(version.field("privacy") == "local", 1)
+    out.done(version.shown(), f"restored {entry.id[:8]}, as version {version.number}{stays}")
 
 
 def purge(args: argparse.Namespace, out: Output) -> None:
@@ -347,8 +361,10 @@ def purge(args: argparse.Namespace, out: Output) -> None:
         if can_ask() and not out.json:
             rows(out, vault, entries)
         confirm(f"destroy {text.plural(len(entries), 'memory')} with all versions, here and on every device?", "--yes")
+    others = any(vault.was_synced(entry) for entry in entries)
     ids = vault.purge([entry.id for entry in entries])
-    out.done(ids, f"destroyed {text.plural(len(ids), 'memory')} · other devices follow when they pull")
+    follow = "other devices follow when they pull" if others else "no other device ever had anything of it"
+    out.done(ids, f"destroyed {text.plural(len(ids), 'memory')} · {follow}")
 
 
 def undo(args: argparse.Namespace, out: Output) -> None:
@@ -363,10 +379,12 @@ def undo(args: argparse.Namespace, out: Output) -> None:
     vault.undo(
         operation.id, redo=args.redo, progress=lambda done, total: out.progress(f"put back {done:,} of {total:,}")
     )
+    entries = list(vault.index.entries(change.id for change in operation.changes))
+    stays = text.staying(sum(not each.deleted and vault.stays_here(each) for each in entries), len(entries))
     if args.redo:
-        said = f"did again what the last undo took back: {count}"
+        said = f"did again what the last undo took back: {count}{stays}"
     else:
-        said = f"took back: {operation.what} of {count} · `ghostie undo --redo` does it again"
+        said = f"took back: {operation.what} of {count}{stays} · `ghostie undo --redo` does it again"
     out.done({"operation": operation.id, "what": operation.what, "memories": [c.id for c in operation.changes]}, said)
 
 

@@ -224,6 +224,10 @@ class Ledger:
         logs = (log for writer, log in self._logs.items() if writer not in self.state.retired)
         return {digest for log in logs for digest in log.hashes()}
 
+    def known(self) -> set[bytes]:
+        """Return the hashes of all that stands in any log, retired ones among them."""
+        return {digest for log in self._logs.values() for digest in log.hashes()}
+
     def seen(self, mine: str) -> dict[str, tuple[int, str]]:
         """Return, for every writer but *mine* and retired ones, the position and tip up to which it was taken in."""
         left_out = {mine, *self.state.retired}

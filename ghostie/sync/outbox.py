@@ -10,6 +10,8 @@ from ghostie.errors import CannotRead, NotFound, NotPlain
 from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.log import newer
 from ghostie.sync.segment import GENESIS, ROOT, BadSegment, Entry, Segment, SegmentName, open_segment, seal_segment
+from ghostie.vault.row import Entry as MemoryEntry
+from ghostie.vault.row import Row
 
 A_DAY = 86_400_000
 MOST_PLAIN = 48 << 20
@@ -41,13 +43,38 @@ class Outbox:
     def unpublished(self) -> list[tuple[str, str]]:
         """Return (memory id, hash) of the versions that stand in no log and may leave the device, oldest first."""
         published = {digest.hex() for digest in self._link.ledger.published()}
+        known = published | {digest.hex() for digest in self._link.ledger.known()}
         found = [
             (row["modified"], row["number"], digest, entry.id)
             for entry in self._vault.index.entries()
-            for digest, row in entry.versions.items()
-            if digest not in published and row.get("privacy") != "local"
+            for digest, row in self._may_leave(entry, known)
+            if digest not in published
         ]
         return [(memory_id, digest) for _, _, digest, memory_id in sorted(found)]
+
+    @staticmethod
+    def _may_leave(entry: MemoryEntry, known: set[str]) -> Iterable[tuple[str, Row]]:
+        """Yield what may leave this device of a memory. *known* are the hashes of all that ever stood in a log.
+
+        Who keeps a memory here keeps all of it that was not published until then. What goes out of such a memory is
+        that what was published of it is removed or purged.
+        """
+        held, rows = entry.held(), entry.versions.items()
+        named = [each for digest, row in rows for each in (digest, *row.get("parents", ()), *row.get("purges", ()))]
+        for digest, row in rows:
+            if row.get("purges") and row.get("privacy") != "local":
+                leaves = True
+            elif row.get("purges") or (held and row.get("deleted") and digest not in held):
+                leaves = any(each in known for each in named)
+            else:
+                leaves = digest not in held or (digest in known and row.get("privacy") != "local")
+            if leaves:
+                yield digest, row
+
+    def _held(self, wanted: Iterable[str]) -> set[str]:
+        """Return those of *wanted* (hashes) that are kept on this device, also such as were published before that."""
+        wanted = set(wanted)
+        return {digest for entry in self._vault.index.entries() for digest in entry.held() & wanted}
 
     def names(self) -> list[SegmentName]:
         """Return the segments that were sealed and not confirmed, in order; those of an older self are dropped."""
@@ -66,10 +93,12 @@ class Outbox:
     def waiting(self) -> list[Packed]:
         """Return what was sealed and not confirmed, in order, opened and checked again.
 
-        What a purge destroyed since is taken out of it. Where one is damaged, it and what follows it are dropped and
-        packed anew; if it did arrive, the store then shows positions that this device does not know to be its own.
+        What a purge destroyed since, or a person made local, is taken out of it. Where one is damaged, it and what
+        follows it are dropped and packed anew; if it did arrive, the store then shows positions that this device does
+        not know to be its own.
         """
         folder, purged = self._vault.layout.outbox, self._vault.index.destroyed()
+        known = {digest.hex() for digest in self._link.ledger.known()}
         packed: list[Packed] = []
         names = self.names()
         for name in names:
@@ -80,12 +109,13 @@ class Outbox:
                 files.remove_durably(folder / each.file for each in names[len(packed) :])
                 break
             each = Packed(segment, sealed)
-            if any(raw and digest.hex() in purged for digest, raw in zip(segment.hashes, segment.raw, strict=True)):
+            gone = purged | (self._held(digest.hex() for digest in segment.hashes) - known)
+            if any(raw and digest.hex() in gone for digest, raw in zip(segment.hashes, segment.raw, strict=True)):
                 each = self.seal_stretch(
                     name.first,
                     segment.before,
                     [
-                        raw if raw and digest.hex() not in purged else (digest, None)
+                        raw if raw and digest.hex() not in gone else (digest, None)
                         for digest, raw in zip(segment.hashes, segment.raw, strict=True)
                     ],
                 )
@@ -173,15 +203,16 @@ class Outbox:
         """Return what stands behind *hashes*: canonical bytes, or the hash alone where a purge left no more.
 
         What is not here (a damaged file, a dropped old version) is read from the segments *names* on the store, so that
-        writing them anew never loses what they hold. Raises CannotRead: what is here and cannot be read is not gone.
+        writing them anew never loses what they hold. So is what is kept here by now: nothing of it goes out again.
+        Raises CannotRead: what is here and cannot be read is not gone.
         """
         wanted = {digest.hex() for digest in hashes}
-        purged = self._destroyed() & wanted
+        purged, held = self._destroyed() & wanted, self._held(wanted)
         stems = {
             digest: entry.stem(digest)
             for entry in self._vault.index.entries()
             for digest in entry.versions
-            if digest in wanted - purged
+            if digest in wanted - purged - held
         }
         raw = dict(self._vault.files.raw_many(stems.values()))
         known = {bytes.fromhex(digest): raw[stem] for digest, stem in stems.items()}

@@ -374,7 +374,9 @@ class GhostieApp(App[None]):
 
         def answered(answer: Mapping[str, Any]) -> None:
             if "asks" not in answer:
-                place.undone(answer, f"{how}: {what or answer['what']}")
+                rows = answer["rows"]
+                stays = text.staying(sum(row["local"] and not row["deleted"] for row in rows), len(rows))
+                place.undone(answer, f"{how}: {what or answer['what']}{stays}")
                 return
             from ghostie.tui.screens.prompts import confirm
 

@@ -49,7 +49,7 @@ def look(vault: Vault, entry: Entry) -> Conflict:
     """Return the conflict of *entry*. Raises NoConflict, or Damaged where fewer than two of its heads open."""
     if not entry.in_conflict:
         raise NoConflict(id=entry.id[:8])
-    known = vault.files.opened(entry)
+    known = merge.taking_part(vault.files.opened(entry))
     heads = [known[digest] for digest in entry.heads if digest in known]
     if len(heads) < 2:
         raise Damaged(what=f"version file {next(entry.stem(digest) for digest in entry.heads if digest not in known)}")
@@ -143,7 +143,10 @@ def _resolution(
     record: Record = said(chosen)
     if keep in ("merged", "edit"):
         record, deleted = normal({**merged(vault, entry, conflict), **own}), False
-    return make_version({**record, "id": entry.id}, {**vault.sync_after(entry), "deleted": deleted})
+    if not deleted and "privacy" not in own and vault.stays_here(entry):
+        record["privacy"] = "local"  # what stays here does so until the person says otherwise
+    local = record.get("privacy") == "local"
+    return make_version({**record, "id": entry.id}, {**vault.sync_after(entry, local=local), "deleted": deleted})
 
 
 def _split(vault: Vault, conflict: Conflict, other: Version) -> Version | None:

@@ -88,9 +88,7 @@ def common_ancestors(versions: Mapping[str, Version], one: str, other: str) -> l
 
 def settle(versions: Mapping[str, Version]) -> Settled:
     """Merge a memory's heads as far as the rules go. *versions* is all of them, by hash."""
-    # what a purge destroys is gone on some devices and still here on others: that must make no difference
-    destroyed = _destroyed(versions)
-    known = {digest: version for digest, version in versions.items() if digest not in destroyed}
+    known = taking_part(versions)
     added: list[Version] = []
     while True:
         heads = collapse((digest, known[digest].say()) for digest in raw_heads(known))
@@ -99,6 +97,27 @@ def settle(versions: Mapping[str, Version]) -> Settled:
             return Settled(tuple(added), tuple(heads), disputes)
         known[merged.hash] = merged
         added.append(merged)
+
+
+def taking_part(versions: Mapping[str, Version]) -> dict[str, Version]:
+    """Return the *versions* that merging looks at.
+
+    What a purge destroys, and what was local before a version that is not, is on some devices and not on others: that
+    must make no difference.
+    """
+    left_out = _absent(versions)
+    todo = [digest for version in versions.values() for digest in version.withheld]
+    while todo:
+        version = versions.get(todo.pop())
+        if version is not None:
+            more = [each for each in version.parents if each not in left_out and _is_local(versions.get(each))]
+            left_out.update(more)
+            todo += more
+    return {digest: version for digest, version in versions.items() if digest not in left_out}
+
+
+def _is_local(version: Version | None) -> bool:
+    return version is not None and version.field("privacy") == "local"
 
 
 def _first_merge(known: Mapping[str, Version], heads: Sequence[str]) -> tuple[Version | None, tuple[str, ...]]:
@@ -225,9 +244,9 @@ def _side_by_side(left: Version, right: Version) -> Outcome:
     return Outcome(said(left), tuple(names) or ("content",))
 
 
-def _destroyed(versions: Mapping[str, Version]) -> set[str]:
-    """Return the hashes of what the purge markers among *versions* destroy."""
-    return {digest for version in versions.values() for digest in version.purges}
+def _absent(versions: Mapping[str, Version]) -> set[str]:
+    """Return the hashes of what some of *versions* say other devices do not have: purged, or kept to one device."""
+    return {digest for version in versions.values() for digest in (*version.purges, *version.withheld)}
 
 
 def _cut_off(versions: Mapping[str, Version], one: str, other: str) -> bool:
@@ -237,7 +256,7 @@ def _cut_off(versions: Mapping[str, Version], one: str, other: str) -> bool:
     """
     apart = ancestry(versions, one) ^ ancestry(versions, other)
     missing = {parent for digest in apart for parent in versions[digest].parents} - versions.keys()
-    return bool(missing - _destroyed(versions))
+    return bool(missing - _absent(versions))
 
 
 def three_way(base: Version | None, left: Version, right: Version) -> Outcome:

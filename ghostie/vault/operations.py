@@ -249,9 +249,10 @@ def _put_back(vault: Vault, entry: Entry, before: tuple[str, ...]) -> list[Versi
         return [vault.successor(entry, olds[0])]
     # two heads stood side by side: their common ground again, and both sides upon it
     base = common_ground(vault, entry, olds[0], olds[1])
+    local = base is not None and base.field("privacy") == "local"
     ground = make_version(
         {**(said(base) if base is not None else {}), "id": entry.id},
-        {**vault.sync_after(entry), "deleted": base is None or base.deleted},
+        {**vault.sync_after(entry, local=local), "deleted": base is None or base.deleted},
     )
     sides = [
         make_version(

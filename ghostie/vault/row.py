@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ghostie import codec
@@ -97,6 +97,32 @@ class Entry:
 
     def stems(self) -> list[str]:
         return [self.stem(digest) for digest in self.versions]
+
+    def held(self) -> set[str]:
+        """Return the hashes of its local versions, and of all that these were made of."""
+        found: set[str] = set()
+        todo = [digest for digest, row in self.versions.items() if row.get("privacy") == "local"]
+        while todo:
+            digest = todo.pop()
+            if digest in self.versions and digest not in found:
+                found.add(digest)
+                todo.extend(self.versions[digest].get("parents", ()))
+        return found
+
+    def before_local(self, digests: Iterable[str]) -> set[str]:
+        """Return the nearest ancestors of the local versions *digests* that are not local, or not here any more."""
+        found: set[str] = set()
+        seen = set(digests)
+        todo = list(seen)
+        while todo:
+            for parent in self.versions[todo.pop()].get("parents", ()):
+                row = self.versions.get(parent)
+                if row is None or row.get("privacy") != "local":
+                    found.add(parent)
+                elif parent not in seen:
+                    seen.add(parent)
+                    todo.append(parent)
+        return found
 
     def purged(self) -> set[str]:
         """Return the hashes of what its purge markers destroy."""

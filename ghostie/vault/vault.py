@@ -32,7 +32,7 @@ from ghostie.memory import Record, Version, check_fields, make_version, memory, 
 from ghostie.paths import Layout
 from ghostie.vault.device import Device
 from ghostie.vault.operations import Change, Changing, Operation, Operations, changing, undo
-from ghostie.vault.row import Entry, Journal, row_of
+from ghostie.vault.row import Entry, Journal, Row, row_of
 from ghostie.vault.versions import VersionFiles
 
 if TYPE_CHECKING:
@@ -210,11 +210,13 @@ class Vault:
             markers = []
             for entry in self._find_all(prefixes):
                 change(entry.id)
+                local = self.stays_here(entry) or entry.row.get("privacy") == "local"
                 markers.append(
                     make_version(
-                        {"id": entry.id, "privacy": entry.row.get("privacy")},
+                        # it goes where something of the memory went, and is told apart from one that goes anyway
+                        {"id": entry.id, "privacy": "local" if local else None},
                         {
-                            **self.sync_after(entry),
+                            **self.sync_after(entry, local=self._never_synced(entry)),
                             "deleted": True,
                             "purges": sorted(entry.purged() | set(entry.versions)),
                         },
@@ -420,17 +422,26 @@ class Vault:
         return self.shown(entry)
 
     def _before_removal(self, entry: Entry) -> Version:
-        candidates = [row for row in entry.versions.values() if not row.get("deleted")]
-        if not candidates:
+        if all(row.get("deleted") for row in entry.versions.values()):
             raise UnknownVersion(id=entry.id[:8], version="before its removal")
-        newest = max(candidates, key=lambda row: (row["number"], row["modified"], row["hash"]))
-        return self.files.read(entry.stem(newest["hash"]))
+        return self.files.read(entry.stem(self._row_before_removal(entry)["hash"]))
 
-    def sync_after(self, entry: Entry, parents: list[str] | None = None) -> Record:
-        """Return the sync metadata of a version that follows *parents*, by default all tips."""
+    def _row_before_removal(self, entry: Entry) -> Row:
+        candidates = [row for row in entry.versions.values() if not row.get("deleted")]
+        return max(candidates, key=lambda row: (row["number"], row["modified"], row["hash"]))
+
+    def sync_after(self, entry: Entry, parents: list[str] | None = None, *, local: bool) -> Record:
+        """Return the sync metadata of a version that follows *parents*, by default all tips. *local*: it stays here.
+
+        One that does not, upon versions that do, names as parents, too, what other devices may have of what came before
+        these: else they would miss that it follows it.
+        """
         parents = sorted(entry.tips if parents is None else parents)
         rows = [entry.versions[digest] for digest in parents]
+        withheld = [] if local else [row["hash"] for row in rows if row.get("privacy") == "local"]
+        parents = sorted({*parents, *entry.before_local(withheld)})
         return {
+            "withheld": withheld,
             "version": max(row["number"] for row in rows) + 1,
             "parents": parents,
             "last_modified": stamp(max(self.clock(), max(row["modified"] for row in rows) + 1)),
@@ -448,26 +459,62 @@ class Vault:
         """Return the version that *changes* make of *shown*, or None if they change nothing."""
         fields = normal({**said(shown), **changes})
         check_fields(fields)
-        version = make_version({**fields, "id": shown.id}, self.sync_after(self.index[shown.id], parents))
+        entry = self.index[shown.id]
+        if shown.deleted and "privacy" not in changes and self.stays_here(entry):
+            fields["privacy"] = "local"
+        local = fields.get("privacy") == "local"
+        version = make_version({**fields, "id": shown.id}, self.sync_after(entry, parents, local=local))
         return None if version.say() == shown.say() and not shown.deleted else version
 
     def tombstone(self, entry: Entry) -> Version:
-        """Return the version that removes *entry*: it says only what lists need."""
-        row = entry.row
+        """Return the version that removes *entry*: it says only what lists need, and of what stayed here nothing.
+
+        It leaves this device unless all of the memory is local: other devices may have what was there before.
+        """
+        row, local = entry.row, self._never_synced(entry)
+        if not local and row.get("privacy") == "local":
+            known = [entry.versions[each] for each in entry.before_local([row["hash"]]) if each in entry.versions]
+            row = known[0] if known else {"modified": 0}
+        moment = row.get("timestamp", row["modified"])
         return make_version(
             {
                 "id": entry.id,
                 "kind": row.get("kind"),
-                "timestamp": stamp(entry.timestamp),
+                "timestamp": stamp(moment) if moment else None,
                 "device_id": row.get("device_id"),
-                "privacy": row.get("privacy"),
+                "privacy": "local" if local else None,
             },
-            {**self.sync_after(entry), "deleted": True},
+            {**self.sync_after(entry, local=local), "deleted": True},
         )
 
     def successor(self, entry: Entry, old: Version) -> Version:
-        """Return the version that says what *old* said, on top of all tips."""
-        return make_version({**said(old), "id": entry.id}, {**self.sync_after(entry), "deleted": old.deleted})
+        """Return the version that says what *old* said, on top of all tips. What stays here does so after it, too."""
+        fields = said(old)
+        if not old.deleted and self.stays_here(entry):
+            fields["privacy"] = "local"
+        local = fields.get("privacy") == "local" and (not old.deleted or self._never_synced(entry))
+        if old.deleted and not local:
+            fields.pop("privacy", None)
+        return make_version({**fields, "id": entry.id}, {**self.sync_after(entry, local=local), "deleted": old.deleted})
+
+    def stays_here(self, entry: Entry) -> bool:
+        """Tell whether a memory is not to leave this device; of a removed one, whether it was not."""
+        rows = [entry.versions[head] for head in entry.heads if not entry.versions[head].get("deleted")]
+        if not rows and any(not row.get("deleted") for row in entry.versions.values()):
+            rows = [self._row_before_removal(entry)]
+        return any(row.get("privacy") == "local" for row in rows)
+
+    def was_synced(self, entry: Entry) -> bool:
+        """Tell whether other devices may have something of a memory."""
+        return not self._never_synced(entry)
+
+    def _never_synced(self, entry: Entry) -> bool:
+        """Tell whether all versions that a memory ever had are local."""
+        rows = entry.versions
+        return all(
+            row.get("privacy") == "local" and all(parent in rows for parent in row.get("parents", ()))
+            for row in rows.values()
+        )
 
     def close(self) -> None:
         self._search.close()

@@ -216,7 +216,12 @@ def can_restore(version: Row | None, row: Row | None) -> bool:
 def restore(place: Place, memory_id: str, version: Row) -> None:
     """Make the memory say again what *version* said."""
     said = f"it says again what version {version['number']} said · u takes it back"
-    place.ask("history.restore", lambda _: place.done(said), id=memory_id, version=version["id"])
+    place.ask(
+        "history.restore",
+        lambda row: place.done(said + text.staying(row["local"], 1)),
+        id=memory_id,
+        version=version["id"],
+    )
 
 
 def ask_difference(place: Reading | Beside, memory_id: str, pair: Pair, failed: Failed | None = None) -> None:

@@ -278,7 +278,7 @@ def can_restore(row: Row | None) -> bool:
 
 def bring_back(place: Place, row: Row, at: int) -> None:
     said = f"now it says again what it said on {local(at)} · u takes it back"
-    place.ask("history.restore", lambda _: place.done(said), id=row["id"], at=at)
+    place.ask("history.restore", lambda found: place.done(said + text.staying(found["local"], 1)), id=row["id"], at=at)
 
 
 def as_it_was(found: Mapping[str, Any], width: int, styled: Mapping[str, Any], at: int) -> Iterator[Line]:
