@@ -253,7 +253,12 @@ class PassphraseSource(GhostieError):
 class WeakPassphrase(GhostieError):
     exit_code = 2
     message = "a passphrase needs at least {least} characters"
-    hint = "four or five random words are easy to type and hard to guess"
+    hint = "four or five words drawn at random are easy to type and hard to guess"
+
+
+class GuessablePassphrase(WeakPassphrase):
+    message = "this passphrase is among the first million that anybody would try"
+    hint = "four or five words drawn at random are easy to type and hard to guess"
 
 
 class BadWords(GhostieError):

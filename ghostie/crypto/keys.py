@@ -20,6 +20,7 @@ from ghostie.crypto.sealing import Keys, Purpose, SealError, key_id, named_key, 
 from ghostie.errors import (
     BadJson,
     BadWords,
+    GuessablePassphrase,
     NewerFormat,
     OlderWords,
     PassphraseSource,
@@ -171,9 +172,13 @@ def next_epoch(keys: Keys) -> Keys:
 
 
 def check_passphrase(passphrase: str) -> None:
-    """Raise WeakPassphrase for one that is too short."""
+    """Raise WeakPassphrase for one that is too short, or GuessablePassphrase."""
     if len(passphrase) < LEAST_PASSPHRASE:
         raise WeakPassphrase(least=LEAST_PASSPHRASE)
+    from ghostie.crypto.strength import strength_of
+
+    if strength_of(passphrase).level == "refused":
+        raise GuessablePassphrase()
 
 
 def wrap(keys: Keys, passphrase: str, cost: Cost) -> KeyFile:

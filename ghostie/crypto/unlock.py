@@ -170,7 +170,9 @@ class Sources:
         assert self.ask is not None
         passphrase = self._asked("new passphrase: ")
         keys.check_passphrase(passphrase)
-        if self.ask("the same once more: ") != passphrase:
+        from ghostie.crypto.strength import strength_of
+
+        if self.ask(f"{strength_of(passphrase).sentence}\nthe same once more: ") != passphrase:
             raise PassphraseSource(source="the prompt", why="the two were not the same")
         return passphrase
 

@@ -108,6 +108,14 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "There is a vault already, and the passphrase that was given does not open it. Nothing was changed.",
         "Give that vault's passphrase, or take another folder or prefix: {setup}.",
     ),
+    "OlderWords": Explained(
+        "They were written down before a new key was opened for the vault, and open nothing newer.",
+        "Take the words of that time, or the passphrase. A device that still opens shows the words that hold now.",
+    ),
+    "BadWords": Explained(
+        "They are the words of another vault, or one of them is another. Nothing was changed.",
+        "Look whether it is the right paper, and the right store.",
+    ),
     "KeysRotated": Explained(
         "What is new there is sealed under a key that this device does not have yet.",
         "{setup}, with the same store and the passphrase, takes the new key over.",

@@ -20,6 +20,7 @@ from ghostie.crypto.keys import CEILING, FLOOR, Cost, KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, seal
 from ghostie.errors import (
     BadWords,
+    GuessablePassphrase,
     NewerFormat,
     NoMemory,
     OlderWords,
@@ -468,7 +469,10 @@ def test_a_wrong_word_or_order_does_not_fit_the_checksum() -> None:
 def test_a_short_passphrase_is_refused_and_one_of_eight_is_not() -> None:
     with pytest.raises(WeakPassphrase, match="8"):
         keyring.check_passphrase("x" * 7)
-    keyring.check_passphrase("x" * 8)
+    keyring.check_passphrase("zq7 vhkw")
+    for guessed in ("password", "x" * 8, "qwertyuiop", "Password1!", "iloveyou"):
+        with pytest.raises(GuessablePassphrase):
+            keyring.check_passphrase(guessed)
 
 
 # -- both tiers ------------------------------------------------------------------------------------------------------

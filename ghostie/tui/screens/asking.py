@@ -23,9 +23,11 @@ from ghostie.tui.rows import Row, Rows
 from ghostie.tui.sheets import Sheet
 from ghostie.tui.words import Piece
 
-Kind = Literal["choice", "line", "secret", "twice", "code", "read"]
+Kind = Literal["choice", "line", "secret", "twice", "code", "words", "read"]
 LEAST: Final = 8
-ADVICE: Final = "at least 8 characters; four or more plain words are easy to keep and hard to guess"
+ADVICE: Final = "at least 8 characters; four or five words drawn at random are easy to keep and hard to guess"
+STYLES: Final[Mapping[str, str | None]] = {"strong": "good", "fair": None}  # any other strength is a warning
+HIDDEN: Final = ("secret", "twice", "words")
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,18 @@ class Question:
 class CodeLine(Line):
     """A line that takes a code of several lines when it is pasted."""
 
+    BETWEEN = ""
+
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        self.insert_text_at_cursor("".join(event.text.split()))
+        self.insert_text_at_cursor(self.BETWEEN.join(event.text.split()))
+
+
+class WordsLine(CodeLine):
+    """A line that takes words that stand on several lines when they are pasted."""
+
+    BETWEEN = " "
 
 
 class AskingPlace(Place):
@@ -74,6 +84,7 @@ class AskingPlace(Place):
         self._busy = ""
         self._heard: Mapping[str, Any] = {}  # how far what is under way has come
         self._long: Long | None = None
+        self._judgement: Mapping[str, Any] = {}  # of what is typed in secret
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -158,6 +169,7 @@ class AskingPlace(Place):
             for answer in (
                 Line(id="first"),
                 CodeLine(id="code"),
+                WordsLine(id="words"),
                 Line(id="second", label="the same once more"),
                 Page(id="note"),
                 Rows(self._paint, id="choices"),
@@ -167,7 +179,8 @@ class AskingPlace(Place):
 
     @property
     def _field(self) -> Input:
-        return self.query_one("#code" if self.question and self.question.kind == "code" else "#first", Input)
+        kind = self.question.kind if self.question is not None else ""
+        return self.query_one(f"#{kind}" if kind in ("code", "words") else "#first", Input)
 
     @property
     def _second(self) -> Input:
@@ -182,9 +195,10 @@ class AskingPlace(Place):
 
     def _ask(self, question: Question) -> None:
         self.question = question
+        self._judgement = {}
         for field in self.query(Input):
             field.value = ""
-            field.password = question.kind in ("secret", "twice")
+            field.password = question.kind in HIDDEN
         kept = self._typed.get(question.name, question.default)
         if question.kind in ("line", "code"):
             self._field.value = kept
@@ -220,8 +234,9 @@ class AskingPlace(Place):
         shown = {
             "#first": kind in ("line", "secret", "twice"),
             "#code": kind == "code",
+            "#words": kind == "words",
             "#second": kind == "twice",
-            "#note": kind == "twice" and not self.low,
+            "#note": kind in ("twice", "words") and not self.low,
             "#choices": kind == "choice",
         }
         for name, wanted in shown.items():
@@ -237,7 +252,7 @@ class AskingPlace(Place):
             self.set_focus(None)
         elif self.focused is None or not self.focused.display:
             self.set_focus(self._field)
-        self._strength()
+        self._judge()
 
     def _say_busy(self, sheet: Sheet) -> None:
         heard = self._heard
@@ -269,15 +284,40 @@ class AskingPlace(Place):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
-        self._strength()
+        if message.input is self._second:
+            self._note()
+        else:
+            self._judge()
 
-    def _strength(self) -> None:
-        if self.question is None or self.question.kind != "twice":
+    def _judge(self) -> None:
+        """Let the keeper look at what is typed in secret: how strong it is, or how many words there are."""
+        value = self._field.value
+        if self._kind == "twice" and value:
+            self.ask("beginning.strength", self._judged, latest="judge", passphrase=value)
+        elif self._kind == "words" and value:
+            self.ask("beginning.count_words", self._judged, latest="judge", words=value)
+        else:
+            self._judgement = {}
+            self._note()
+
+    def _judged(self, found: Mapping[str, Any]) -> None:
+        self._judgement = found
+        self._note()
+
+    def _note(self) -> None:
+        if self._kind not in ("twice", "words"):
             return
+        found = self._judgement
         sheet = Sheet(min(self.size.width, 78), self.ghostie.painted)
-        said, style = strength(self._field.value)
-        sheet.say(said, style)
-        if self._second.value:
+        if self._kind == "words":
+            sheet.say(f"{found.get('count', 0)} of 24 words", None if found.get("count") == 24 else "dim")
+            if unknown := found.get("unknown"):
+                sheet.say(f"not on the list: word {', '.join(map(str, unknown[:6]))}", "warn")
+        elif "level" in found:
+            sheet.say(found["sentence"], STYLES.get(found["level"], "warn"))
+        else:
+            sheet.say(ADVICE, "dim")
+        if self._kind == "twice" and self._second.value:
             same = self._second.value == self._field.value
             sheet.say("the two are the same" if same else "the two are not the same yet", None if same else "warn")
         self.query_one("#note", Page).show(sheet.lines, "")
@@ -289,7 +329,7 @@ class AskingPlace(Place):
 
     def can(self, action: Action) -> bool:
         if action.name == "show":
-            return self._kind in ("secret", "twice")
+            return self._kind in HIDDEN
         if action.name == "field":
             return self._kind == "twice"
         if action.name == "previous":
@@ -330,13 +370,16 @@ class AskingPlace(Place):
             return self.rows.current
         if question.kind == "read":
             return ""
-        value = self._field.value if question.kind in ("secret", "twice") else self._field.value.strip()
+        value = self._field.value if question.kind in HIDDEN else self._field.value.strip()
         if not value and question.needed:
             self.tell("nothing was typed")
             return None
         if question.kind == "twice":
             if len(value) < LEAST:
                 self.tell(f"a passphrase has {LEAST} characters at the least", bad=True)
+                return None
+            if self._judgement.get("level") == "refused":
+                self.tell(self._judgement["sentence"], bad=True)
                 return None
             if self.focused is self._field and not self._second.value:
                 self.set_focus(self._second)
@@ -367,18 +410,3 @@ class AskingPlace(Place):
         self._typed.clear()
         self.question = None
         self._trail.clear()
-
-
-def strength(passphrase: str) -> tuple[str, str | None]:
-    """Return what is to be said of a passphrase while it is typed, and in which style."""
-    if not passphrase:
-        return ADVICE, "dim"
-    if len(passphrase) < LEAST:
-        return f"too short: {LEAST - len(passphrase)} more at the least", "warn"
-    if len(set(passphrase)) < 5:
-        return "weak: the same few characters again and again", "warn"
-    if len(passphrase.split()) >= 4 or len(passphrase) >= 20:
-        return "strong: nobody guesses this by trying", "good"
-    if len(passphrase) >= 14:
-        return "fair: one or two words more make it strong", None
-    return "weak: somebody who has the files could try it out; add words", "warn"

@@ -7,7 +7,7 @@ What was typed in secret is not kept for that.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partialmethod
 from typing import Any, Final
 
@@ -82,6 +82,11 @@ OWN_TOO: Final = Question(
 LONGEST: Final = 4096  # of an answer that was kept
 
 
+def _enter(sheet: Sheet) -> None:
+    sheet.gap()
+    sheet.say("enter goes on", "dim")
+
+
 class BeginningPlace(StoringPlace):
     """The first run; with *left*, the rest of it; with *how* "code" or "store", only that, on a vault that is here."""
 
@@ -96,6 +101,7 @@ class BeginningPlace(StoringPlace):
         self._prove: list[int] = []
         self._draft: Mapping[str, Any] | None = None
         self.made = bool(left or how)
+        self._after_opens: Callable[[], None] = lambda: None
 
     def heading(self) -> str:
         return {"code": "Join", "store": "A store"}.get(self._only, "First run")
@@ -218,7 +224,7 @@ class BeginningPlace(StoringPlace):
 
     def _take_passphrase(self, passphrase: str) -> None:
         if self.made or self._how != "make":
-            self.store_next()
+            super()._take_passphrase(passphrase)
             return
         self.own = passphrase
         self.work(
@@ -351,8 +357,19 @@ class BeginningPlace(StoringPlace):
             said = f"joined the vault on the store{came} · S syncs"
         else:
             said = "the store is taken, and this vault's key is on it · S syncs"
-        if done["left"]:
-            self._go_on(done["left"])
+        if done["passphrase"]:
+            self._after_opens = lambda: self._tied_on(done["left"], said)
+            says = done["passphrase"][:1].upper() + done["passphrase"][1:] + "."
+            self.put(Question("opens", "Which passphrase opens what", says, "read", shown=_enter), fresh=True)
+        else:
+            self._tied_on(done["left"], said)
+
+    def _take_opens(self, _: str) -> None:
+        self._after_opens()
+
+    def _tied_on(self, left: Sequence[str], said: str) -> None:
+        if left:
+            self._go_on(left)
         else:
             self._finish(said)
 

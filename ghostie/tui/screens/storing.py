@@ -9,7 +9,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ghostie import text
-from ghostie.errors import AuthFailed, ForeignVault, GhostieError, NoVault, StoreChanged, StoreError, WrongKey
+from ghostie.errors import (
+    AuthFailed,
+    BadWords,
+    ForeignVault,
+    GhostieError,
+    NoVault,
+    StoreChanged,
+    StoreError,
+    WeakPassphrase,
+    WrongKey,
+)
 from ghostie.tui.explain import explained
 from ghostie.tui.screens.asking import AskingPlace, Choice, Question
 from ghostie.tui.screens.stores import (
@@ -28,8 +38,24 @@ from ghostie.tui.screens.stores import (
 PASSPHRASE: Final = Question(
     "passphrase",
     "The vault's passphrase",
-    "If there is a vault on that store already, it is the one of that vault.",
+    "If there is a vault on that store already, it is the one of that vault. Leave it empty to open that one by its 24"
+    " recovery words instead.",
     "secret",
+    needed=False,
+)
+RECOVERY: Final = Question(
+    "recovery",
+    "The 24 recovery words",
+    "In their order, with spaces between them. They open the vault on that store without its passphrase, and are not"
+    " shown while you type.",
+    "words",
+)
+NEW_PASSPHRASE: Final = Question(
+    "new_passphrase",
+    "A new passphrase",
+    "It opens the vault on this device from now on, and on the store for devices that join. Your other devices keep"
+    " theirs.",
+    "twice",
 )
 OWN: Final = Question(
     "own",
@@ -91,7 +117,8 @@ class StoringPlace(AskingPlace):
             return next((self._hidden(each) for each in found), None)
         if name == "more":
             return self._more(store)
-        return PASSPHRASE if name == "passphrase" else question_of(store, name)
+        secrets = {each.name: each for each in (PASSPHRASE, RECOVERY, NEW_PASSPHRASE)}
+        return secrets.get(name) or question_of(store, name)
 
     def _client(self) -> Question:
         return replace(CLIENT, default=os.environ.get(CLIENT_ID, ""))
@@ -141,6 +168,9 @@ class StoringPlace(AskingPlace):
                         yield self._client()
                 yield self._hidden(secret)
         yield PASSPHRASE
+        if not self.answers.get("passphrase"):
+            yield RECOVERY
+            yield NEW_PASSPHRASE
 
     def _in_the_clear(self) -> list[str]:
         """Return the addresses that were given and lead over a network without encryption."""
@@ -251,6 +281,17 @@ class StoringPlace(AskingPlace):
     def _take_passphrase(self, _: str) -> None:
         self.store_next()
 
+    def _take_new_passphrase(self, _: str) -> None:
+        self.store_next()
+
+    def _take_recovery(self, words: str) -> None:
+        def refused(error: GhostieError) -> None:
+            self.answers.pop("recovery", None)
+            self.ask_again("recovery")
+            self.failed(error)
+
+        self.ask("beginning.check_words", lambda _: self.store_next(), failed=refused, words=words)
+
     def _take_own(self, _: str) -> None:
         self._attempt()
 
@@ -300,6 +341,8 @@ class StoringPlace(AskingPlace):
             own=self.answers.get("own") or self.own,
             device=self.answers.get("name", ""),
             again=self._again,
+            words=self.answers.get("recovery", ""),
+            new=self.answers.get("new_passphrase", ""),
         )
 
     # -- what was refused --------------------------------------------------------------------------------------------
@@ -337,6 +380,10 @@ class StoringPlace(AskingPlace):
         store = self.answers.get("store", "")
         if isinstance(error, ForeignVault | WrongKey):
             return self.question_of("passphrase")
+        if isinstance(error, BadWords):
+            return self.question_of("recovery")
+        if isinstance(error, WeakPassphrase):
+            return self.question_of("new_passphrase")
         if store not in WHERE or not isinstance(error, StoreError):
             return None
         about = error.about
@@ -365,6 +412,10 @@ class StoringPlace(AskingPlace):
             yield Choice("make", "Make a new vault", "and put it on that store")
         if at_fault is not None:
             yield Choice("mend", at_fault.asked.rstrip("?"), "answer it differently")
+        if at_fault is not None and at_fault.name == "passphrase":
+            yield Choice("words", "The 24 words instead", "they open it without the passphrase")
+        if isinstance(error, BadWords):
+            yield Choice("passphrase", "The passphrase instead", "it opens the newest key")
         if isinstance(error, StoreChanged) and self.made:
             yield Choice(
                 "again", "It was moved or emptied on purpose", "this vault goes there anew, and nothing is lost"
@@ -385,7 +436,13 @@ class StoringPlace(AskingPlace):
             self._ask_for(question.name)
             return
         self.question = self._trail.pop() if self._trail else None
-        if way == "again":
+        if way == "words":
+            self.answers["passphrase"] = ""
+            self.answers.pop("recovery", None)
+            self.store_next()
+        elif way == "passphrase":
+            self._ask_for("passphrase")
+        elif way == "again":
             self._again = True
             self._attempt()
         elif way == "retry":

@@ -160,10 +160,14 @@ def tie(
     own: str = "",
     device: str = "",
     again: bool = False,
+    words: str = "",
+    new: str = "",
 ) -> dict[str, Any]:
     """Try a store out and tie this vault to it, or join the one that is there; *own* is this vault's passphrase.
 
-    Credentials that are not given are those of before, if it is the same store. Raises as `try_out` and `set_up`.
+    Without a *passphrase*, the 24 *words* open the vault on the store, and *new* is the passphrase that is set.
+    Credentials that are not given are those of before, if it is the same store. Raises as `try_out` and `set_up`, and
+    BadWords.
     """
     from ghostie.backends.store import same_place
     from ghostie.sync.config import known_config
@@ -177,7 +181,8 @@ def tie(
             credentials = before.credentials(desk.vault.keys) | credentials
     place = try_out(backend, given, credentials, Watch(desk))
     _begun(desk)
-    done = set_up(desk.layout, place, _sources(own or passphrase, passphrase), device_name=device or None, again=again)
+    sources = _sources(own or passphrase, passphrase, words, new)
+    done = set_up(desk.layout, place, sources, device_name=device or None, again=again)
     return _tied(desk, place, done)
 
 
@@ -222,19 +227,53 @@ def check_code(desk: Desk, code: str) -> None:
     pairing.read_valid(code)
 
 
-def _sources(passphrase: str, of_store: str) -> Sources:
+@task
+def strength(desk: Desk, passphrase: str) -> dict[str, Any]:
+    """Return how hard *passphrase* is to guess: a level and a sentence."""
+    from ghostie.crypto.strength import strength_of
+
+    found = strength_of(passphrase)
+    return {"level": found.level, "sentence": found.sentence}
+
+
+@task
+def count_words(desk: Desk, words: str) -> dict[str, Any]:
+    """Return how many of the 24 recovery words there are, and the places of those that are not on the list."""
+    from ghostie.crypto.keys import unknown_words, words_in
+
+    spelt = words_in(words)
+    return {"count": len(spelt), "unknown": unknown_words(spelt if words[-1:].isspace() else spelt[:-1])}
+
+
+@task
+def check_words(desk: Desk, words: str) -> None:
+    """Raise BadWords for what cannot be the 24 words of any vault."""
+    from ghostie.crypto.keys import from_words
+
+    from_words(words)
+
+
+def _sources(passphrase: str, of_store: str, words: str = "", new: str = "") -> Sources:
+    from ghostie.crypto.keys import from_words
     from ghostie.crypto.unlock import Sources
 
-    return Sources(ask=lambda prompt: passphrase, environ={"GHOSTIE_STORE_PASSPHRASE": of_store})
+    return Sources(
+        ask=lambda prompt: passphrase,
+        environ={"GHOSTIE_STORE_PASSPHRASE": of_store, "GHOSTIE_NEW_PASSPHRASE": new},
+        words=from_words(words) if words and not of_store else None,
+    )
 
 
 def _tied(desk: Desk, place: Place, done: SetUp) -> dict[str, Any]:
     desk.open_with(done.vault.keys)  # another vault's, where it joined one
     over = ("store", "words") if done.joined else ("store",)
+    from ghostie.sync.notices import which_opens
+
     return {
         "backend": place.backend,
         "joined": done.joined,
         "brought": done.brought,
+        "passphrase": which_opens(done.change) if done.change else "",
         "left": _note(desk, [each for each in left(desk) if each not in over]),
     }
 
