@@ -116,6 +116,7 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "They are the words of another vault, or one of them is another. Nothing was changed.",
         "Look whether it is the right paper, and the right store.",
     ),
+    "KeysChanged": Explained("Another command changed the keys meanwhile. Nothing was written.", _AGAIN),
     "KeysRotated": Explained(
         "What is new there is sealed under a key that this device does not have yet.",
         "{setup}, with the same store and the passphrase, takes the new key over.",
