@@ -162,15 +162,58 @@ class BadHome(GhostieError):
 
 
 class CannotWrite(GhostieError):
+    """A file that the system did not take. The fact *way_out*, where there is one, stands in the place of the hint."""
+
     message = "could not write {path}: {why}"
     hint = "what was there before is unchanged"
 
+    def way_out(self) -> str | None:
+        return str(self.facts["way_out"]) if "way_out" in self.facts else super().way_out()
 
-class NotNoted(GhostieError):
+
+class NotConfirmed(CannotWrite):
+    """What was to be written, moved or removed is so, and the system does not say that it is on the disk."""
+
+    message = "{path} was changed, but the disk does not confirm it: {why}"
+    hint = "the change holds unless the power fails; see to the disk"
+
+
+class WrittenInPart(CannotWrite):
+    """Some of several files were replaced when the disk failed; each is whole."""
+
+    message = "could not write {path}: {why}"
+    hint = "{done} of {total} files were written; run the command again"
+
+
+class CannotRemove(CannotWrite):
+    """Of several files *done* were removed when the system refused."""
+
+    message = "could not remove {path}: {why}"
+
+    hint = "{done} others were removed before; run the command again"
+
+
+class Unfinished(GhostieError):
+    """A change was made, and something that follows it was not: told as a warning, for nobody has to repeat it."""
+
+    exit_code = 0
+    message = "the change was made, but {what}: {why}"
+    hint = "the next edit, push or pull goes on with it"
+
+
+class NotNoted(Unfinished):
     """The versions of a change are on the disk, and the operation is not."""
 
     message = "the change was made, but `undo` does not know it: {why}"
     hint = "`ghostie history {id}` has the versions; make room on the disk"
+
+
+class NotDestroyed(Unfinished):
+    """A purge is marked, and files that it destroys are still there."""
+
+    exit_code = 1
+    message = "the purge was made, but what it destroys is still on the disk: {why}"
+    hint = "the next edit, push or pull destroys it; see to the disk"
 
 
 class CannotRead(GhostieError):
@@ -185,6 +228,11 @@ class NotPlain(CannotRead):
 
 class VersionUnreadable(CannotRead):
     hint = "nothing is lost by that: see to its permissions and the disk, then run the command again"
+
+
+class SystemFailed(GhostieError):
+    message = "the system does not do what is asked of it: {why}"
+    hint = "nothing is lost by that: see to the disk, permissions and open files, then run the command again"
 
 
 class CannotPrint(GhostieError):

@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from ghostie import claims
-from ghostie.errors import BadHome, CannotRead, CannotWrite, NotPlain, VaultBusy
+from ghostie.errors import (
+    BadHome,
+    CannotRead,
+    CannotRemove,
+    CannotWrite,
+    NotConfirmed,
+    NotPlain,
+    VaultBusy,
+    WrittenInPart,
+)
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -155,20 +164,25 @@ def make_folder(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace *path* by *content*, which is then on the disk. Raises CannotWrite, nothing changed."""
+    """Replace *path* by *content*, which is then on the disk.
+
+    Raises CannotWrite, nothing changed; or NotConfirmed where the new bytes are there and may be lost with the power.
+    """
     write_all_durably(((path, content),))
 
 
 def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
-    """Write many files for the price of a few fsyncs; return how many. Raises CannotWrite.
+    """Write many files for the price of a few fsyncs; return how many.
 
     All are on the disk under temporary names before the first takes its own, so that after a crash each is whole or
-    absent. What a failure leaves behind is removed.
+    absent. What a failure leaves behind is removed, and files that are new are taken back: CannotWrite says that
+    nothing changed. Where files were replaced, WrittenInPart or NotConfirmed say how far it came.
     """
     pending: list[tuple[int, str, str]] = []
     held: list[int] = []
     folders: dict[str, int] = {}
     path: Path | str | None = None
+    written = replaced = 0
     try:
         for path, content in writes:
             folder, name = os.path.split(os.fspath(path))
@@ -187,20 +201,56 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
                 os.close(held.pop())
         if len(pending) > 1:
             _flush([(fd, temporary) for fd, temporary, _ in pending], list(folders.values()))
+        is_new = [_is_new(fd, name) for fd, _, name in pending]
         for fd, temporary, name in pending:
             _with_room(os.replace, temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+            replaced += not is_new[written]
+            written += 1
         for fd in folders.values():
             os.fsync(fd)  # without it the renames may not survive a power cut
         return len(pending)
-    except OSError as error:
-        raise CannotWrite(path=path, why=_why(error)) from error
+    except BaseException as error:
+        written = _left_after_taking_back(pending[:written], replaced)
+        if not isinstance(error, OSError):
+            raise
+        kind = NotConfirmed if 0 < written == len(pending) else WrittenInPart if written else CannotWrite
+        raise kind(path=path, why=_why(error), done=written, total=len(pending)) from error
     finally:
         if sys.exc_info()[0] is not None:
             for fd, temporary, _ in pending:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=fd)
         for fd in (*held, *folders.values()):
-            os.close(fd)
+            _close(fd)
+
+
+def _is_new(folder: int, name: str) -> bool:
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _left_after_taking_back(written: list[tuple[int, str, str]], replaced: int) -> int:
+    """Remove the files *written*, none of which was there before; return how many stay.
+
+    Where some *replaced* others, none can be taken back.
+    """
+    if replaced:
+        return len(written)
+    left = len(written)
+    for folder, _, name in reversed(written):
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+            left -= 1
+    return left
+
+
+def _close(fd: int) -> None:
+    """Close what nothing is waiting for: what an error here says has been said by fsync, or is of no matter."""
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def _write_whole(fd: int, content: bytes) -> None:
@@ -307,12 +357,13 @@ def append_durably(path: Path, content: bytes, *, expected_size: int | None = No
                     if before == 0:
                         sync_folder(path.parent)
             except BaseException:
-                os.ftruncate(fd, before)
-                if before == 0:
-                    os.unlink(path)
+                with contextlib.suppress(OSError):  # a torn end is passed over by whoever reads it
+                    os.ftruncate(fd, before)
+                    if before == 0:
+                        os.unlink(path)
                 raise
         finally:
-            os.close(fd)
+            _close(fd)
     except OSError as error:
         raise CannotWrite(path=path, why=_why(error)) from error
 
@@ -323,11 +374,14 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(fd)
     finally:
-        os.close(fd)
+        _close(fd)
 
 
 def remove_durably(paths: Iterable[Path]) -> int:
-    """Delete files, absent ones included; return how many were there. Raises CannotWrite."""
+    """Delete files, absent ones included; return how many were there.
+
+    Raises CannotRemove, or NotConfirmed where all are gone and may be back when the power fails.
+    """
     folders: set[Path] = set()
     count = 0
     for path in paths:
@@ -338,23 +392,27 @@ def remove_durably(paths: Iterable[Path]) -> int:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise CannotWrite(path=path, why=_why(error)) from error
+            raise CannotRemove(path=path, why=_why(error), done=count) from error
     for folder in folders:
-        try:
-            sync_folder(folder)
-        except OSError as error:
-            raise CannotWrite(path=folder, why=_why(error)) from error
+        _confirm(folder)
     return count
 
 
 def move_durably(source: Path, target: Path) -> None:
-    """Move *source* to *target* within one file system. Raises CannotWrite."""
+    """Move *source* to *target* within one file system. Raises CannotWrite, nothing changed, or NotConfirmed."""
     try:
         os.replace(source, target)
-        sync_folder(target.parent)
-        sync_folder(source.parent)
     except OSError as error:
         raise CannotWrite(path=target, why=_why(error)) from error
+    _confirm(target.parent)
+    _confirm(source.parent)
+
+
+def _confirm(folder: Path) -> None:
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        raise NotConfirmed(path=folder, why=_why(error)) from error
 
 
 def read(path: Path, limit: int = READ_LIMIT) -> bytes:
@@ -404,7 +462,17 @@ def read_at(folder: int | None, name: str, limit: int = READ_LIMIT) -> bytes:
             raise NoPlainFile(errno.EFBIG, "too large")
         return b"".join(chunks)
     finally:
-        os.close(fd)
+        _close(fd)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether *path* is a folder, by a link too. Raises CannotRead where the system does not say."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
 
 
 def is_there(path: Path) -> bool:
@@ -416,6 +484,14 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise CannotRead(path=path, why=_why(error)) from error
     return True
+
+
+def modified(path: Path) -> int:
+    """Return when what stands at *path* was last changed, in Unix ms. Raises CannotRead."""
+    try:
+        return os.lstat(path).st_mtime_ns // 1_000_000
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
 
 
 def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
@@ -449,7 +525,7 @@ def opened_folder(path: Path) -> Iterator[int]:
     try:
         yield fd
     finally:
-        os.close(fd)
+        _close(fd)
 
 
 def names_in(path: Path) -> list[str]:
@@ -556,7 +632,7 @@ def locked(path: Path, patience: float = 5.0) -> Iterator[None]:
                 raise CannotWrite(path=path, why=_why(error)) from error
         yield
     finally:
-        os.close(fd)  # closing gives the lock back
+        _close(fd)  # closing gives the lock back
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,11 @@ class FolderStore:
             raise Unreachable(why=str(error)) from error
 
     def _reach(self) -> None:
-        if not self.root.is_dir():
+        try:
+            there = files.is_folder(self.root)
+        except CannotRead as error:
+            raise Unreachable(why=str(error)) from error
+        if not there:
             raise Unreachable(why=f"the folder {self.root} is not there")
 
 

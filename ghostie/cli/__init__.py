@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from ghostie.cli.output import Output
+
 INTERRUPTED = 130
 
 
@@ -54,14 +60,16 @@ def _run(argv: list[str]) -> int:
     from ghostie.cli.output import Output
 
     out = Output(args)
-    from ghostie.errors import GhostieError
+    from ghostie.errors import GhostieError, SystemFailed
 
     try:
         code = parser.target(args)(args, out)
         out.flush()
+        _tell_unfinished(args, out)
         return int(code or 0)
     except GhostieError as error:
         out.error(str(error), error.way_out())
+        _tell_unfinished(args, out)
         _debug()
         return error.exit_code
     except KeyboardInterrupt:
@@ -69,11 +77,26 @@ def _run(argv: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader has seen enough
+    except OSError as error:
+        failed = SystemFailed(why=(error.strerror or type(error).__name__).lower())
+        out.error(str(failed), failed.way_out())
+        _tell_unfinished(args, out)
+        _debug()
+        return failed.exit_code
     except Exception as error:
         # a fault of ours: say so in one line; a traceback could show what must not be shown
         out.error(f"a fault in ghostie ({type(error).__name__})", "GHOSTIE_DEBUG=1 shows where; please report it")
         _debug()
         return 1
+
+
+def _tell_unfinished(args: argparse.Namespace, out: Output) -> None:
+    """Say what did not follow the changes that the command made."""
+    vault = getattr(args, "vault", None)
+    for unfinished in vault.told() if vault is not None else ():
+        out.warn(str(unfinished))
+        if hint := unfinished.way_out():
+            out.hint(hint)
 
 
 def _printed(words: str) -> int:

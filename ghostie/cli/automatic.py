@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ghostie import text
+from ghostie import files, text
 from ghostie.cli.output import Output
 from ghostie.cli.session import SPANS, layout_of, open_, seconds_in
 from ghostie.errors import ApiSilent, GhostieError, NoVault, UsageError, VaultBusy
@@ -45,7 +45,7 @@ def auto(args: argparse.Namespace, out: Output) -> None:
         gone = f"removed {' and '.join(_KINDS[kind] for kind in kinds)}"
         out.done({"removed": kinds}, gone if kinds else "there was no schedule")
         return
-    if not layout.master_key.exists():
+    if not files.is_there(layout.master_key):
         raise NoVault(home=layout.home)
     if args.every is None:
         if args.action is None and (args.with_ or args.network or args.power or args.anyway):
@@ -106,7 +106,7 @@ def _show(out: Output, layout: Layout, found: Scheduled | None) -> None:
     elif found is not None:
         out.line("last run   none yet")
     tell_failing(out, layout, now)
-    if layout.runs_log.exists():
+    if files.is_there(layout.runs_log):
         out.line(f"log        {text.one_line(str(layout.runs_log))}")
 
 
@@ -169,7 +169,7 @@ def scheduled(args: argparse.Namespace, out: Output) -> int:
     layout = layout_of(args)
     if args.dry_run:
         raise UsageError("--scheduled and --dry-run do not go together")
-    if not layout.master_key.exists():
+    if not files.is_there(layout.master_key):
         raise NoVault(home=layout.home)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # from here on there is nobody to ask, whatever wants to
     time.sleep(secrets.SystemRandom().uniform(0, min(args.scheduled, LONGEST_WAIT)))

@@ -36,7 +36,7 @@ def overview(args: argparse.Namespace, out: Output) -> int:
         review(args, out)
         return 0
     layout = layout_of(args)
-    if not layout.master_key.exists():
+    if not files.is_there(layout.master_key):
         if out.json:
             raise NoVault(home=layout.home)
         out.prose("ghostie keeps what you and your agents learn: encrypted, on this device, in step with your others.")
@@ -190,7 +190,7 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
         config = load_config(layout)
         found(f"syncs with a {config.backend} store")
     except GhostieError as error:
-        found(str(error), not layout.sync_config.exists(), error.way_out() or "")
+        found(str(error), not files.is_there(layout.sync_config), error.way_out() or "")
     bad = sum(not good for good, _, _ in findings)
     if out.json:
         out.document([{"ok": good, "what": what, "hint": hint or None} for good, what, hint in findings])

@@ -81,12 +81,10 @@ def lock(args: argparse.Namespace, out: Output) -> None:
 
 def passwd(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto.unlock import read_key_file, unwrap_with
-    from ghostie.sync.notices import which_opens
 
     file = read_key_file(layout_of(args))
     # asked for even while the agent holds the key: who finds an open device must not change the passphrase
-    _rewrap(args, unwrap_with(file, sources_of(args)), file)
-    opens = which_opens("changed" if files.is_there(layout_of(args).sync_config) else "here")
+    opens = _rewrap(args, unwrap_with(file, sources_of(args)), file)
     out.done({"changed": True, "passphrase": opens}, f"changed the passphrase: {opens}")
 
 
@@ -108,7 +106,6 @@ def recovery(args: argparse.Namespace, out: Output) -> None:
 def restore(args: argparse.Namespace, out: Output) -> None:
     from ghostie.crypto import keys as keyring
     from ghostie.crypto.unlock import read_key_file
-    from ghostie.sync.notices import which_opens
 
     layout = layout_of(args)
     if not files.is_there(layout.master_key) and not files.is_there(layout.memories):
@@ -123,8 +120,7 @@ def restore(args: argparse.Namespace, out: Output) -> None:
         # the key file is lost: the words alone lead back to a vault whose keys were never rotated
         file, keys = None, keyring.first_epoch(master)
         _check_opens(layout, keys)
-    _rewrap(args, keys, file)
-    opens = which_opens("changed" if files.is_there(layout.sync_config) else "here")
+    opens = _rewrap(args, keys, file)
     out.done({"restored": True, "passphrase": opens}, f"the vault is open again: {opens}")
 
 
@@ -166,19 +162,26 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
 
     layout = layout_of(args)
     sources = sources_of(args)
+    cut_off = moving.is_rotating(layout)  # then finishing it is what is asked for, and not one more
+    aside = set(files.names_in(layout.quarantine))
+    count = len(files.names_in(layout.memories))
     moving.finish_move(layout, sources)
     file = read_key_file(layout)
-    keys = sources.open_own(lambda passphrase: keyring.unwrap(file, passphrase))
-    passphrase = sources.passphrase()
-    aside = set(files.names_in(layout.quarantine))
-    count = moving.rotate(layout, keys, passphrase, file.cost)
-    aside = set(files.names_in(layout.quarantine)) - aside
+    epoch = file.epoch
+    if not cut_off:
+        keys = sources.open_own(lambda passphrase: keyring.unwrap(file, passphrase))
+        count = moving.rotate(layout, keys, sources.passphrase(), file.cost)
+        epoch += 1
+    try:
+        aside = set(files.names_in(layout.quarantine)) - aside
+    except CannotRead:
+        aside = set()  # the key is a new one, whatever lies there
     try:
         agent.stop(layout)  # what it holds is the old key
     except GhostieError as error:  # the key is a new one all the same
         out.warn(str(error))
     out.done(
-        {"epoch": keys.current + 1, "versions": count - len(aside), "damaged": len(aside)},
+        {"epoch": epoch, "versions": count - len(aside), "damaged": len(aside)},
         f"opened a new key and sealed {text.plural(count - len(aside), 'version')} again under it",
         *(
             [f"set {text.plural(len(aside), 'damaged file')} aside · `ghostie sync repair` may bring it back"]
@@ -188,10 +191,11 @@ def rotate(args: argparse.Namespace, out: Output) -> None:
     )
 
 
-def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> None:
-    """Wrap *keys* under a new passphrase, which costs no less than that of *file* to guess."""
+def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> str:
+    """Wrap *keys* under a new passphrase, which costs no less than that of *file* to guess; say what it opens."""
     from ghostie.crypto import keys as keyring
-    from ghostie.sync.slots import note_new_key
+    from ghostie.sync import slots
+    from ghostie.sync.notices import which_opens
     from ghostie.vault import make_home
 
     layout = layout_of(args)
@@ -199,7 +203,8 @@ def _rewrap(args: argparse.Namespace, keys: Keys, file: KeyFile | None) -> None:
     cost = _cost(args.kdf)
     fresh = keyring.wrap(keys, passphrase, cost.most(file.cost) if file is not None else cost)
     make_home(layout)
-    with files.locked(layout.lock):
-        # the store's copy first: if this is cut, the old passphrase still opens this device, and passwd runs again
-        note_new_key(layout, keyring.wrap(keys, passphrase, fresh.cost))
+    # the store's copy first: if this is cut, the old passphrase still opens this device, and passwd runs again
+    slot = keyring.wrap(keys, passphrase, fresh.cost)
+    with files.locked(layout.lock), slots.new_key_noted(layout, slot) as goes_out:
         files.write_durably(layout.master_key, fresh.spelt())
+    return which_opens("changed" if goes_out else "here")

@@ -124,7 +124,10 @@ class Output:
     def error(self, words: str, hint: str | None) -> None:
         self._tell(f"ghostie: error: {text.safe(words)}")
         if hint:
-            self._tell(f"ghostie: hint: {text.safe(hint)}")
+            self.hint(hint)
+
+    def hint(self, words: str) -> None:
+        self._tell(f"ghostie: hint: {text.safe(words)}")
 
     def progress(self, words: str) -> None:
         """Show how far a long command is, on one line of a terminal."""

@@ -68,7 +68,7 @@ def open_(args: argparse.Namespace, *, load: bool = True) -> Vault:
         from ghostie.sync.moving import finish_move
 
         finish_move(layout, sources)
-    vault = open_vault(layout.home, sources=sources)
+    vault = args.vault = open_vault(layout.home, sources=sources)
     leftovers.tend(layout)
     if load:
         vault.refresh()

@@ -55,7 +55,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
     with link.session():
         link.vault.refresh()
         if not dry_run:
-            link.vault.finish_purges()
+            link.vault.finish()
         outbox = Outbox(link)
         versions = outbox.unpublished()
         memories = len({memory_id for memory_id, _ in versions})
@@ -115,7 +115,7 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
     with link.session():
         link.vault.refresh()
         if not dry_run:
-            link.vault.finish_purges()
+            link.vault.finish()
         fetched = fetch(link, dry_run=dry_run)
         gone = removals(link, fetched.versions)
         alarms, notices = tuple(fetched.alarms), (*fetched.notices, *link.told(keep=not dry_run))

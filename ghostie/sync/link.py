@@ -32,6 +32,7 @@ from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
 
+GOES_ON = "what was done until then stays; run the command again, and it goes on from there"
 MOST_TRIED = 8  # key objects that are looked at beyond this vault's own: anybody may have put them there
 
 
@@ -160,6 +161,9 @@ class Link:
             self._told = []
             try:
                 yield
+            except CannotWrite as error:
+                error.facts["way_out"] = GOES_ON
+                raise
             finally:
                 self.remember()
 

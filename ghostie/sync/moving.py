@@ -7,13 +7,14 @@ it was, by any command: every file opens under the old keys or the new ones.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from ghostie import codec, files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.crypto.unlock import Sources, read_key_file, unlock, unwrap_with
-from ghostie.errors import BadJson, Damaged, ForeignVault, KeysChanged, NotPlain, WrongKey
+from ghostie.errors import BadJson, CannotWrite, Damaged, ForeignVault, KeysChanged, NotConfirmed, NotPlain, WrongKey
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
@@ -76,7 +77,8 @@ def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile 
             raise KeysChanged()
         _check_readable(layout, older)
         files.write_durably(layout.next_key, codec.dumps(note))
-        return _reseal(layout, older, newer, file, slot)
+        with _under_way():
+            return _reseal(layout, older, newer, file, slot)
 
 
 def finish_move(layout: Layout, sources: Sources) -> bool:
@@ -91,7 +93,7 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
     except (BadJson, KeyError, TypeError, ValueError, AttributeError):
         raise Damaged(what="keys/next.key") from None
     if read_key_file(layout).spelt() == file.spelt():
-        files.remove_durably([layout.next_key])  # all was done but this
+        _end(layout)  # all was done but this
         return True
     if vault == file.vault:
         newer = unwrap_with(file, sources)
@@ -106,8 +108,27 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
     }
     with files.locked(layout.lock):
         if files.is_there(layout.next_key):  # else another process has finished it meanwhile
-            _reseal(layout, Keys(vault, epochs), newer, file, slot)
+            with _under_way():
+                _reseal(layout, Keys(vault, epochs), newer, file, slot)
     return True
+
+
+def is_rotating(layout: Layout) -> bool:
+    """Tell whether a rotation of this device's own was cut off. Raises CannotRead."""
+    try:
+        return codec.loads(files.read(layout.next_key))["slot"] is not None
+    except (FileNotFoundError, BadJson, KeyError, TypeError):
+        return False
+
+
+@contextlib.contextmanager
+def _under_way() -> Iterator[None]:
+    """Say of a file that cannot be written that the move is not over."""
+    try:
+        yield
+    except CannotWrite as error:
+        error.facts["way_out"] = "the vault is moving to other keys; the next command goes on with that"
+        raise
 
 
 def _check_readable(layout: Layout, older: Keys) -> None:
@@ -146,8 +167,14 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
     if slot is not None:
         note_new_key(layout, slot, joining=newer.vault != older.vault)
     files.write_durably(layout.master_key, file.spelt())
-    files.remove_durably([layout.next_key])
+    _end(layout)
     return len(stems)
+
+
+def _end(layout: Layout) -> None:
+    """Let the move be over: all is done, and if the note comes back with a power cut, it is removed again."""
+    with contextlib.suppress(NotConfirmed):
+        files.remove_durably([layout.next_key])
 
 
 def _reseal_logs(layout: Layout, newer: Keys) -> None:

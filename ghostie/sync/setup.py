@@ -121,7 +121,7 @@ def set_up(
     InvitationElsewhere or InvitationOutdated, and BadWords or OlderWords.
     """
     with contextlib.ExitStack() as held:
-        there = layout.sync.is_dir()
+        there = files.is_folder(layout.sync)
         if there:
             held.enter_context(alone(layout))
         finish_move(layout, sources)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ghostie import files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
-from ghostie.errors import KeysRotated, NewerFormat, NotFound, RefusedKeyFile
+from ghostie.errors import CannotWrite, KeysRotated, NewerFormat, NotConfirmed, NotFound, RefusedKeyFile
 from ghostie.paths import Layout
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.segment import key_name
@@ -15,13 +17,15 @@ from ghostie.sync.segment import key_name
 PENDING = "slot.key"
 
 
-def note_new_key(layout: Layout, slot: KeyFile, *, joining: bool = False) -> None:
-    """Keep *slot*, new keys or the keys under a new passphrase, for the next push; nothing if there is no store.
+def note_new_key(layout: Layout, slot: KeyFile, *, joining: bool = False) -> bool:
+    """Keep *slot*, new keys or the keys under a new passphrase, for the next push; return whether there is a store.
 
     *joining*: the store is about to be the vault's.
     """
-    if joining or files.is_there(layout.sync_config) or is_pending(layout):
+    there = joining or files.is_there(layout.sync_config) or is_pending(layout)
+    if there:
         files.write_durably(layout.outbox / PENDING, slot.spelt())
+    return there
 
 
 def read_pending(layout: Layout) -> KeyFile | None:
@@ -30,6 +34,27 @@ def read_pending(layout: Layout) -> KeyFile | None:
         return keyring.parse(files.read(layout.outbox / PENDING, keyring.MAX_KEY_FILE))
     except FileNotFoundError:
         return None
+
+
+@contextlib.contextmanager
+def new_key_noted(layout: Layout, slot: KeyFile) -> Iterator[bool]:
+    """Keep *slot* for the next push, unless what is done meanwhile fails. The lock is held. Raises as that does."""
+    path = layout.outbox / PENDING
+    before = files.read(path) if is_pending(layout) else None
+    there = note_new_key(layout, slot)
+    try:
+        yield there
+    except NotConfirmed:
+        raise
+    except CannotWrite as error:
+        error.facts["way_out"] = "the passphrase is as it was, but the next push changes it on the store: run it again"
+        with contextlib.suppress(CannotWrite):
+            if before is not None:
+                files.write_durably(path, before)
+            else:
+                files.remove_durably([path])
+            del error.facts["way_out"]
+        raise
 
 
 def is_pending(layout: Layout) -> bool:

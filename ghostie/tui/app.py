@@ -183,9 +183,11 @@ class GhostieApp(App[None]):
                 self.lock(str(KeeperGone()))
 
     def _event(self, keeper: Keeper, said: Mapping[str, Any]) -> None:
-        if keeper is not self.keeper:
+        if said["event"] == "unfinished":
+            self.place.failed(told(said["error"]))
+        elif keeper is not self.keeper:
             return
-        if said["event"] == "locked":
+        elif said["event"] == "locked":
             error = told(said["error"])
             self.lock("" if isinstance(error, NoPassphrase) else spoken(error))
         elif said["event"] == "changed":

@@ -164,6 +164,8 @@ class Desk:
             answer = {"error": self._spelt(Cancelled())}
         except Exception as error:
             answer = {"error": self._spelt(error)}
+        if self._vault is not None and (unfinished := self._vault.told()):
+            answer["unfinished"] = [self._spelt(each) for each in unfinished]
         self._send({"id": self._at, **answer})
 
     def _spelt(self, error: Exception) -> dict[str, Any]:

@@ -155,7 +155,7 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "Another ghostie is at work on this vault: a sync that runs by itself, perhaps.", "Wait a moment, then {run}."
     ),
     "CannotWrite": Explained(
-        "The disk is full or cannot be written. What was there is unchanged.", "Make room, then {run}."
+        "The disk is full or cannot be written. Nothing is lost by that.", "Make room, then {run}."
     ),
     "CannotRead": Explained("The file is not there, or not yours to read.", "Look whether it is whole, then {run}."),
     "Damaged": Explained(

@@ -1,8 +1,8 @@
 """The keeper, from the interface's side: a child process that holds the open vault, and is asked for things.
 
 Frames go both ways over a socket pair: four bytes of length, then JSON. A request is {"id", "task", "given"}; to it
-come any number of {"id", "said"} and one {"id", "answer"} or {"id", "error"}. {"event"} comes unasked: the vault is
-locked, or has changed.
+come any number of {"id", "said"} and one {"id", "answer"} or {"id", "error"}, which may have "unfinished" errors: what
+did not follow a change that was made. {"event"} comes unasked: the vault is locked, or has changed.
 The passphrase and the keys go through the socket, never by argv or environment.
 """
 
@@ -216,6 +216,8 @@ class Keeper:
             asked.failed(told(said["error"]))
         else:
             asked.then(said["answer"])
+        for unfinished in said.get("unfinished", ()):
+            event({"event": "unfinished", "error": unfinished})
 
     def interrupt(self) -> None:
         with contextlib.suppress(OSError):

@@ -21,7 +21,7 @@ def check_home(layout: Layout) -> None:
     beside = (layout.lock, layout.operations, layout.first_run, layout.agent, layout.reserve, layout.editing)
     own = {path.name for path in (*layout.folders(), *beside)}
     with contextlib.suppress(OSError):  # it is not there, or the next step says what is wrong with it
-        if not layout.sync.is_dir() and set(os.listdir(layout.home)) - own:
+        if not files.is_folder(layout.sync) and set(os.listdir(layout.home)) - own:
             raise BadHome(home=layout.home, why="it holds other things")
 
 

@@ -41,7 +41,7 @@ class Conflict:
 
 def open_conflicts(vault: Vault) -> list[Entry]:
     """Return the memories in conflict, newest first. The index is loaded."""
-    found = vault.index.find(lambda doc: len(doc["heads"]) > 1)
+    found = vault.index.entries(vault.index.in_conflict())
     return sorted(found, key=lambda entry: (-entry.timestamp, entry.id))
 
 
@@ -131,7 +131,8 @@ def resolve(
                     change(split.id)
                     versions.append(split)
         vault.commit(versions)
-        note(vault, [entry.id])
+        with vault.after_the_change("its worksheet was not removed"):
+            note(vault, [entry.id])
         return conflict, versions
 
 
@@ -197,4 +198,4 @@ def note(vault: Vault, ids: Iterable[str]) -> None:
         sheets.append((path, seal(vault.keys, Purpose.CONFLICT, (memory_id.encode(),), codec.dumps(sheet))))
     if sheets:
         files.write_all_durably(sheets)
-    files.remove_durably(path for path in settled if path.exists())
+    files.remove_durably(settled)

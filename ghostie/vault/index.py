@@ -75,6 +75,7 @@ class Index:
         self._journal = Journal(layout, keys)
         self._docs: dict[str, Doc] = {}
         self._purges: dict[str, list[str]] = {}  # memory id → hashes of what its purge markers destroy
+        self._apart: set[str] = set()  # ids of the memories in conflict
         self._stems: set[str] = set()  # of all rows
         self._folder: tuple[int, ...] | None = None  # the versions' folder as it was when all in it was known
         self._listed = 0.0  # when it was last listed, by the monotonic clock
@@ -89,13 +90,13 @@ class Index:
     def add(self, versions: Iterable[Version]) -> None:
         """Take in *versions*, just written. The lock is held.
 
-        Where the disk takes no more, the next load finds them by their files.
+        Where the disk fails, the next load finds them by their files.
         """
         rows = [row_of(version) for version in versions]
         self._place(rows, {version.hash: version for version in versions if version.parents})
-        if self._folder is not None:  # whoever holds the lock is the only one who writes there
-            self._folder = self._versions.stamp()
-        with contextlib.suppress(CannotWrite):
+        with contextlib.suppress(CannotWrite, CannotRead):
+            if self._folder is not None:  # whoever holds the lock is the only one who writes there
+                self._folder = self._versions.stamp()
             if len(rows) >= ROWS_A_FRAME:
                 self.save()
             elif rows:
@@ -147,6 +148,7 @@ class Index:
         self._stale = not fits or self._journal.damaged
         self._docs = tables.get("memories", {})
         self._purges = meta.get("purges", {})
+        self._apart = {memory_id for memory_id, doc in self._docs.items() if len(doc["heads"]) > 1}
         self._named.clear()
         self._stems = {
             f"{memory_id}.{digest[:32]}" for memory_id, doc in self._docs.items() for digest in doc["versions"]
@@ -220,6 +222,10 @@ class Index:
         """Return the ids of the memories that have a purge marker."""
         return list(self._purges)
 
+    def in_conflict(self) -> set[str]:
+        """Return the ids of the memories that have several heads."""
+        return set(self._apart)
+
     def destroyed(self) -> set[str]:
         """Return the hashes of what they destroy."""
         return {digest for hashes in self._purges.values() for digest in hashes}
@@ -277,7 +283,9 @@ class Index:
             if purges := row.get("purges"):
                 self._purges[memory_id] = sorted({*self._purges.get(memory_id, ()), *purges})
         for memory_id, fresh in touched.items():
-            if not self._follows(memory_id, fresh):
+            if self._follows(memory_id, fresh):
+                self._apart.discard(memory_id)
+            else:
                 self._find_heads(memory_id, opened or {})
 
     def _follows(self, memory_id: str, fresh: list[Row]) -> bool:
@@ -311,6 +319,7 @@ class Index:
                 self._find_heads(memory_id, {})
             else:
                 del self._docs[memory_id]
+                self._apart.discard(memory_id)
 
     def entry_at(self, entry: Entry, moment: int) -> Entry | None:
         """Return *entry* with the versions that were made up to *moment* (Unix ms), or None where there were none.
@@ -328,6 +337,7 @@ class Index:
         doc = self._docs[memory_id]
         doc.pop("tips", None)
         doc.update(self._heads_of(memory_id, doc["versions"], opened))
+        (self._apart.add if len(doc["heads"]) > 1 else self._apart.discard)(memory_id)
 
     def _heads_of(self, memory_id: str, rows: dict[str, Row], opened: Mapping[str, Version]) -> dict[str, list[str]]:
         if len(rows) == 1:
@@ -347,13 +357,13 @@ class Index:
             if version is None:
                 try:
                     version = self._versions.read(f"{memory_id}.{row['hash'][:32]}")
-                except Damaged:
-                    return str(row["hash"])
+                except (Damaged, CannotRead):
+                    return str(row["hash"])  # looked at again when it can be read
             row["say"] = version.say()[:32]
         return str(row["say"])
 
     def save_if_worth(self) -> None:
         """Save if it pays and nobody added since. The lock is held; a full disk is not a reader's error."""
-        if self.worth_saving() and self._journal.state() == self._seen:
-            with contextlib.suppress(CannotWrite):
+        with contextlib.suppress(CannotWrite, CannotRead):
+            if self.worth_saving() and self._journal.state() == self._seen:
                 self.save()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ghostie import codec
 from ghostie.crypto.sealing import Keys, Purpose
-from ghostie.errors import CannotWrite, ChangedSince, NothingToUndo, NotNoted
+from ghostie.errors import ChangedSince, NothingToUndo
 from ghostie.memory import LARGE_CHANGE, Version, make_version, said, stamp
 from ghostie.paths import Layout
 from ghostie.vault.row import Entry
@@ -164,9 +164,10 @@ class Changing:
         self._vault = vault
         self._before: dict[str, tuple[str, ...]] = {}
 
-    def __call__(self, memory_id: str) -> None:
+    def __call__(self, memory_id: str, before: tuple[str, ...] | None = None) -> None:
+        """Note the heads of a memory *before* the change: as they are now, or as given where it is made already."""
         if memory_id not in self._before:
-            self._before[memory_id] = self._heads(memory_id)
+            self._before[memory_id] = self._heads(memory_id) if before is None else before
 
     def changes(self) -> list[Change]:
         return [
@@ -185,21 +186,14 @@ def changing(vault: Vault, what: str) -> Iterator[Changing]:
     """Hold the lock and a fresh index for a change named *what*; leave one operation, if anything changed."""
     with vault.writing():
         vault.index.update()
-        with contextlib.suppress(CannotWrite):
-            vault.obey_purges(vault.index.purged())  # one may have been cut off half way
+        vault.go_on()
         change = Changing(vault)
-        failed = True
         try:
             yield change
-            failed = False
         finally:
             # what a failure has already written durably is noted too: it happened
             if changes := change.changes():
-                try:
-                    vault.operations.append(what, changes, vault.clock(), change.undoes)
-                except CannotWrite as error:
-                    if not failed:  # else the failure itself says more
-                        raise NotNoted(why=error.facts["why"], id=changes[0].id) from error
+                vault.note_operation(what, changes, change.undoes)
 
 
 # -- putting it back -------------------------------------------------------------------------------------------------
@@ -218,14 +212,26 @@ def undo(
             if progress is not None and number % 100 == 0:
                 progress(number, len(operation.changes))
             entry = vault.index.get(item.id)
-            if entry is None or not _stands(vault, entry, item.after):
+            if entry is not None and _stands(vault, entry, item.after):
+                change(item.id)
+                versions += _put_back(vault, entry, item.before)
+            elif entry is not None and _is_put_back(vault, entry, item.before):
+                change(item.id, item.after)
+            else:
                 raise ChangedSince(id=item.id[:8])
-            change(item.id)
-            versions += _put_back(vault, entry, item.before)
         change.undoes = operation.id
         vault.commit(versions)
-        conflicts.note(vault, [item.id for item in operation.changes])
+        with vault.after_the_change("its worksheets are not up to date"):
+            conflicts.note(vault, [item.id for item in operation.changes])
         return operation
+
+
+def _is_put_back(vault: Vault, entry: Entry, before: tuple[str, ...]) -> bool:
+    """Tell whether *entry* says what it did *before*, by an undo that could not be noted: only that is left to do."""
+    noted = {digest for each in vault.operations.all() for item in each.changes for digest in item.after}
+    if any(head[:32] in noted for head in entry.heads):
+        return False
+    return _stands(vault, entry, before) if before else entry.deleted and not entry.in_conflict
 
 
 def _stands(vault: Vault, entry: Entry, after: tuple[str, ...]) -> bool:

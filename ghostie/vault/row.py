@@ -129,9 +129,22 @@ class Entry:
         return {digest for row in self.versions.values() for digest in row.get("purges", ())}
 
     def doomed(self) -> list[str]:
-        """Return the stems of versions that are still here though a purge marker names them."""
+        """Return the stems of versions that are still here though a purge marker names them: see `oldest_first`."""
         purged = self.purged()
-        return [self.stem(digest) for digest in self.versions if digest in purged]
+        return [self.stem(row["hash"]) for row in oldest_first(self.versions.values()) if row["hash"] in purged]
+
+
+def oldest_first(rows: Iterable[Row]) -> list[Row]:
+    """Return *rows* in the order in which they can be deleted one by one: each before those that were made of it.
+
+    The other way round, a version whose successor is gone would count as a head until it is deleted, too.
+    """
+    return sorted(rows, key=lambda row: (row["number"], row["modified"], row["hash"]))
+
+
+def entry_of(version: Version) -> Entry:
+    """Return the entry of a memory that has this one *version*."""
+    return Entry({"heads": [version.hash], "versions": {version.hash: row_of(version)}}, version.id)
 
 
 def shown_row(doc: Mapping[str, Any]) -> Row:

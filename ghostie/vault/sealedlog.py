@@ -45,7 +45,7 @@ class SealedLog:
         """Replace all by *entries*, at once. Raises CannotWrite, with the old log there."""
         generation = generation or secrets.token_bytes(16)
         frames = self._frames(entries, generation, _START)
-        if durable or self.path.exists():
+        if durable or files.is_there(self.path):
             files.write_durably(self.path, _HEAD + generation + frames)
         else:
             files.append_durably(self.path, _HEAD + generation + frames, durable=False)

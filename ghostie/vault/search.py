@@ -146,7 +146,7 @@ class SearchIndex:
                 yield from database.execute(f"{of_one} WHERE doc.id = ?", (memory_id,))
 
     def worth_saving(self) -> bool:
-        return self._changes >= SAVE_FROM or (self._changes > 0 and not self._path.exists())
+        return self._changes >= SAVE_FROM or (self._changes > 0 and not files.is_there(self._path))
 
     def save(self) -> None:
         """Seal the index to its file. The lock is held; a full disk is not a searcher's error."""

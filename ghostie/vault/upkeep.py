@@ -9,6 +9,7 @@ from ghostie import files
 from ghostie.errors import CannotRead, Damaged
 from ghostie.memory import Version
 from ghostie.paths import VERSION_SUFFIX, is_stem
+from ghostie.vault.row import oldest_first
 from ghostie.vault.vault import Vault
 
 A_MONTH = 30 * 86_400_000
@@ -112,20 +113,21 @@ def tidy(vault: Vault, *, history: int | None = None, dry_run: bool = False) -> 
             for entry in vault.index.entries():
                 if entry.in_conflict or len(entry.versions) <= history:
                     continue
-                rows = sorted(entry.versions.values(), key=lambda row: (-row["number"], -row["modified"], row["hash"]))
-                doomed += [entry.stem(row["hash"]) for row in rows[history:] if row["hash"] not in entry.tips]
+                older = oldest_first(entry.versions.values())[:-history]
+                doomed += [entry.stem(row["hash"]) for row in older if row["hash"] not in entry.tips]
         old = _old_quarantine(vault)
         if not dry_run:
-            vault.files.remove(doomed)
-            vault.index.drop(doomed)
-            files.remove_durably(vault.layout.quarantine / name for name in old)
+            aside = (vault.layout.quarantine / name for name in old)
+            files.remove_durably((*map(vault.layout.version, doomed), *aside))
+            with vault.after_the_change("the index was not tidied"):
+                vault.index.drop(doomed)
         return Tidied(len(doomed), len(old))
 
 
 def _old_quarantine(vault: Vault) -> list[str]:
     folder = vault.layout.quarantine
     limit = vault.clock() - A_MONTH
-    old = [name for name in files.names_in(folder) if (folder / name).lstat().st_mtime_ns // 1_000_000 < limit]
+    old = [name for name in files.names_in(folder) if files.modified(folder / name) < limit]
     stems = [stem for name in old if is_stem(stem := name.removesuffix(VERSION_SUFFIX)) and stem != name]
     needed = {stem for stem, version in vault.files.read_many(stems) if isinstance(version, Damaged)}
     needed -= {stem for stem in needed if stem[27:] in {digest[:32] for digest in vault.index.destroyed()}}

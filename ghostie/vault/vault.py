@@ -19,14 +19,20 @@ from ghostie.crypto.sealing import Keys, Purpose, subkey
 from ghostie.crypto.unlock import read_key_file
 from ghostie.errors import (
     AmbiguousId,
+    CannotRead,
     CannotWrite,
     InConflict,
     KeysChanged,
+    NotConfirmed,
+    NotDestroyed,
+    NotNoted,
     NotRemoved,
     NoVault,
+    Unfinished,
     UnknownMemory,
     UnknownVersion,
     VaultBusy,
+    WrittenInPart,
 )
 from ghostie.memory import Record, Version, check_fields, make_version, memory, new_id, new_salt, normal, said, stamp
 from ghostie.paths import Layout
@@ -87,6 +93,7 @@ class Vault:
         self._patience = patience
         self.files = VersionFiles(layout, keys)
         self.operations = Operations(layout, keys)
+        self.unfinished: list[Unfinished] = []  # what did not follow a change that was made: to be told, once
 
     @cached_property
     def index(self) -> Index:
@@ -116,8 +123,9 @@ class Vault:
         )
         with self.writing():
             self.files.write([version])
-            Journal(self.layout, self.keys).note([row_of(version)])
-            self.operations.append("add", [Change(version.id, (), (version.hash[:32],))], self.clock())
+            with contextlib.suppress(CannotWrite, CannotRead):  # the next load finds it by its file
+                Journal(self.layout, self.keys).note([row_of(version)])
+            self.note_operation("add", [Change(version.id, (), (version.hash[:32],))])
         return version
 
     def edit(self, prefix: str, changes: Mapping[str, Any], *, base: str | None = None, what: str = "edit") -> Version:
@@ -137,7 +145,11 @@ class Vault:
             change(entry.id)
             self.commit([version])
             self._settle([entry.id])
-            return self.shown(self.index[entry.id])
+            if self.index[entry.id].heads[0] == version.hash:
+                return version
+            with self.after_the_change("what it says now could not be read"):
+                return self.shown(self.index[entry.id])
+            return version
 
     def edit_all(
         self, prefixes: Iterable[str], changes: Callable[[Version], Mapping[str, Any]], *, what: str = "edit"
@@ -223,14 +235,19 @@ class Vault:
                     )
                 )
             self.commit(markers)
-            self.obey_purges([marker.id for marker in markers])
-            conflicts.note(self, (marker.id for marker in markers))
-            return [marker.id for marker in markers]
+            ids = [marker.id for marker in markers]
+            try:
+                self.obey_purges(ids)
+            except (CannotWrite, CannotRead) as error:
+                raise NotDestroyed(why=error) from error
+            with self.after_the_change("its worksheets were not removed"):
+                conflicts.note(self, ids)
+            return ids
 
     def take_in(self, versions: Iterable[Version], what: str) -> TakenIn:
         """Add versions that were made elsewhere, in whatever order they come, and merge the heads that can be merged.
 
-        Raises VaultBusy or CannotWrite, with nothing or all of it taken in.
+        Raises VaultBusy, CannotRead or CannotWrite, with nothing taken in.
         """
         with self.changing(what) as change:
             arrived = {version.hash: version for version in versions}
@@ -242,7 +259,8 @@ class Vault:
                 change(memory_id)
             self.commit(fresh)
             merged = self._settle(touched)
-            self.obey_purges(touched)
+            with self.after_the_change("what a purge destroys is still on the disk"):
+                self.obey_purges(touched)
             now = list(self.index.entries(dict.fromkeys(version.id for version in (*fresh, *merged))))
             return TakenIn(
                 new=len(fresh),
@@ -381,29 +399,76 @@ class Vault:
         return changing(self, what)
 
     def commit(self, versions: list[Version]) -> None:
-        """Write *versions* durably and note them in the loaded index."""
-        if versions:
+        """Write *versions* durably, and note them in the loaded index: the one point at which a change is made.
+
+        Raises CannotWrite: of all of them nothing is there, unless it is NotConfirmed or WrittenInPart.
+        """
+        if not versions:
+            return
+        try:
             self.files.write(versions)
-            self.index.add(versions)
+        except (NotConfirmed, WrittenInPart):
+            self.index.add([version for version in versions if self.files.is_there(version.stem)])
+            raise
+        self.index.add(versions)
+
+    @contextlib.contextmanager
+    def after_the_change(self, what: str) -> Iterator[None]:
+        """Do what follows a change that is made: where that fails, *what* tells it, and the change stands."""
+        try:
+            yield
+        except (CannotWrite, CannotRead, OSError) as error:
+            self.unfinished.append(Unfinished(what=what, why=error))
+
+    def note_operation(self, what: str, changes: list[Change], undoes: str | None = None) -> None:
+        """Note what was done, for `undo`. The lock is held."""
+        try:
+            self.operations.append(what, changes, self.clock(), undoes)
+        except (CannotWrite, CannotRead) as error:
+            self.unfinished.append(NotNoted(why=error, id=changes[0].id))
+
+    def told(self) -> list[Unfinished]:
+        """Return what did not follow the changes that were made, and forget it."""
+        unfinished, self.unfinished = self.unfinished, []
+        return unfinished
 
     def _settle(self, ids: Collection[str]) -> list[Version]:
         """Merge what the rules can among the heads of memories *ids*; return the merge versions."""
         from ghostie.vault import conflicts, merge
 
-        apart = [entry for entry in self.index.entries(ids) if entry.in_conflict]
         added: list[Version] = []
-        for entry in apart:
-            added += merge.settle(self.files.opened(entry)).added
-        self.commit(added)
-        if noted := {*(entry.id for entry in apart), *conflicts.noted(self).intersection(ids)}:
-            conflicts.note(self, sorted(noted))
+        with self.after_the_change("it was not merged"):
+            apart = [entry for entry in self.index.entries(ids) if entry.in_conflict]
+            merges: list[Version] = []
+            for entry in apart:
+                merges += merge.settle(self.files.opened(entry)).added
+            self.commit(merges)
+            added = merges
+            if noted := {*(entry.id for entry in apart), *conflicts.noted(self).intersection(ids)}:
+                conflicts.note(self, sorted(noted))
         return added
 
-    def finish_purges(self) -> None:
-        """Finish a purge that was cut off. The index is loaded. Raises VaultBusy or KeysChanged."""
-        if any(entry.doomed() for entry in self.index.entries(self.index.purged())):
-            with self.changing("purge"):
+    def left_unfinished(self) -> list[str]:
+        """Return the ids of memories with a merge or a purge that was cut off. The index is loaded."""
+        from ghostie.vault import conflicts
+
+        purged = (entry.id for entry in self.index.entries(self.index.purged()) if entry.doomed())
+        return sorted({*purged, *(self.index.in_conflict() ^ conflicts.noted(self))})
+
+    def finish(self) -> None:
+        """Finish merges and purges that were cut off. The index is loaded. Raises VaultBusy or KeysChanged."""
+        if self.left_unfinished():
+            with self.changing("merge"):
                 pass  # every change begins with that
+
+    def go_on(self) -> None:
+        """Do what `left_unfinished` names, as far as the disk lets it be done. The lock is held."""
+        told = list(self.unfinished)  # of what an earlier change left, this one has nothing to tell
+        with contextlib.suppress(CannotWrite, CannotRead):
+            if ids := self.left_unfinished():
+                self._settle(ids)
+                self.obey_purges(ids)
+        self.unfinished = told
 
     def obey_purges(self, ids: Iterable[str]) -> None:
         """Destroy what is still here though a marker of memories *ids* names it. The lock is held."""

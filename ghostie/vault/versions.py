@@ -31,8 +31,15 @@ class VersionFiles:
         self._layout = layout
         self._keys = keys
 
+    def is_there(self, stem: str) -> bool:
+        """Tell whether there is a file of *stem*, or may be: what cannot be looked at is not taken for gone."""
+        try:
+            return files.is_there(self._layout.version(stem))
+        except CannotRead:
+            return True
+
     def write(self, versions: Iterable[Version]) -> int:
-        """Seal and write *versions*; when this returns all have reached the disk. Raises CannotWrite."""
+        """Seal and write *versions*; when this returns all have reached the disk. Raises as `write_all_durably`."""
         folder = str(self._layout.memories)
         return files.write_all_durably(
             (

@@ -90,13 +90,18 @@ def _started() -> socket.socket:
     return ours
 
 
-def _serve(line: socket.socket) -> None:
-    """Fork for each request; return in the child that is to run a command, and nowhere else."""
+def load() -> None:
+    """Load all of ghostie that a command may need."""
     import ghostie
 
     for found in pkgutil.walk_packages(ghostie.__path__, "ghostie.", onerror=lambda name: None):
         if not found.name.startswith(_COLD):
             __import__(found.name)
+
+
+def _serve(line: socket.socket) -> None:
+    """Fork for each request; return in the child that is to run a command, and nowhere else."""
+    load()
     from ghostie.crypto import keys
 
     # what a derivation may cost at most here is measured in tests/unit/test_keys.py; one at the floor is as real

@@ -41,7 +41,8 @@ def attempt(
                 act(subject)
                 report["done"] = True
             except GhostieError as error:
-                report["error"] = f"{type(error).__name__}: {error}"
+                report["error"] = type(error).__name__
+            report["unfinished"] = [type(error).__name__ for error in getattr(subject, "unfinished", ())]
             after(report)
             if wires.mode == "power":
                 wires.lose()

@@ -178,8 +178,11 @@ def problems_after(home: Path, operation: Operation, ends: Ends, report: Report)
         yield f"{len(lost)} versions that were there are lost"
     if strange := there.keys() - ends.final.keys() - ends.known.keys():
         yield f"{len(strange)} versions are there that no whole run makes"
-    if report["done"] and now != ends.after:
+    unfinished = report.get("unfinished", [])
+    if report["done"] and "Unfinished" not in unfinished and now != ends.after:
         yield f"it said that it was done, but {now} is not {ends.after}"
+    if report.get("error") in ("CannotWrite", "CannotRead", "CannotRemove") and now != ends.before:
+        yield f"it said that nothing was done, but {now} is not {ends.before}"
     for memory_id in ends.before.keys() | ends.after.keys() | now.keys():
         if memory_id not in operation.touches and now.get(memory_id) != ends.before.get(memory_id):
             if operation.prepare is conflicted and now.get(memory_id) == ends.after.get(memory_id):
@@ -190,7 +193,8 @@ def problems_after(home: Path, operation: Operation, ends: Ends, report: Report)
     if picture(vault) != rebuilt(vault):
         yield "the index does not agree with the files"
     noted = [each.id for each in vault.operations.all()]
-    if noted[: len(ends.operations)] != ends.operations or (report["done"] and len(noted) != len(ends.operations) + 1):
+    to_be_noted = report["done"] and "NotNoted" not in unfinished
+    if noted[: len(ends.operations)] != ends.operations or (to_be_noted and len(noted) != len(ends.operations) + 1):
         yield f"of {len(ends.operations)} operations and this one {len(noted)} are noted"
     vault.search("memory")
     yield from problems_with_the_next_change(vault)

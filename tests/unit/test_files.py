@@ -18,7 +18,7 @@ import pytest
 
 from ghostie import files
 from ghostie.backends.folder import FolderStore
-from ghostie.errors import BadHome, CannotRead, CannotWrite, VaultBusy
+from ghostie.errors import BadHome, CannotRead, CannotWrite, NotConfirmed, VaultBusy, WrittenInPart
 from tests.patience import within, without_waiting
 from tests.tiers import ROOT
 
@@ -217,16 +217,25 @@ def test_a_write_that_fails_leaves_what_was_there(
     path = tmp_path / "file"
     failed = 0
 
+    raised: list[CannotWrite] = []
+
     def attempt() -> None:
         path.unlink(missing_ok=True)
         if before is not None:
             path.write_bytes(before)
-        files.write_durably(path, NEW)
+        try:
+            files.write_durably(path, NEW)
+        except CannotWrite as error:
+            raised.append(error)
+            raise
 
     for calls, fired in every_fault(monkeypatch, attempt):
         failed += fired
         renamed = calls.count("replace") == 1 and calls[-1] != "replace"
-        assert (path.read_bytes() if path.exists() else None) == (NEW if renamed else before)
+        stays = renamed and not (fired and before is None)  # what is new is taken back, what was replaced is gone
+        assert (path.read_bytes() if path.exists() else None) == (NEW if stays else before)
+        assert all(isinstance(error, NotConfirmed) == stays for error in raised)
+        raised.clear()
         assert not temporaries(tmp_path)
     assert failed >= 3 * 5
 
@@ -237,6 +246,7 @@ def test_a_batch_that_fails_leaves_every_file_whole_old_or_new(
 ) -> None:
     paths = [tmp_path / str(n) for n in range(4)]
     failed = 0
+    raised: list[CannotWrite] = []
     if flush != "syncfs":
         monkeypatch.setattr(files, "_syncfs", lambda: (lambda fd: -1) if flush == "syncfs that fails" else None)
 
@@ -245,15 +255,36 @@ def test_a_batch_that_fails_leaves_every_file_whole_old_or_new(
             path.write_bytes(OLD)
         for path in paths[2:]:
             path.unlink(missing_ok=True)
-        files.write_all_durably([(path, NEW) for path in paths])
+        try:
+            files.write_all_durably([(path, NEW) for path in paths])
+        except CannotWrite as error:
+            raised.append(error)
+            raise
 
     for calls, fired in every_fault(monkeypatch, attempt):
         failed += fired
         renamed = calls.count("replace") - (calls[-1] == "replace" and fired)
+        assert [error.facts["done"] for error in raised] == [renamed] * len(raised)
+        assert all(isinstance(error, WrittenInPart) == (0 < renamed < 4) for error in raised)
+        assert all(isinstance(error, NotConfirmed) == (renamed == 4) for error in raised)
+        raised.clear()
         expected = [NEW if n < renamed else OLD if n < 2 else None for n in range(4)]
         assert [path.read_bytes() if path.exists() else None for path in paths] == expected
         assert not temporaries(tmp_path)
     assert failed >= 3 * 14
+
+
+def test_a_batch_of_new_files_that_fails_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / str(n) for n in range(4)]
+
+    def attempt() -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        files.write_all_durably([(path, NEW) for path in paths])
+
+    for _, fired in every_fault(monkeypatch, attempt):
+        assert [path.exists() for path in paths] == [not fired] * 4
+        assert not temporaries(tmp_path)
 
 
 def test_no_file_of_a_batch_takes_its_name_before_all_are_on_the_disk(
@@ -350,7 +381,7 @@ def test_a_full_disk_is_called_one_and_costs_nothing_that_was_there(tmp_path: Pa
 import resource, signal, sys
 from pathlib import Path
 from ghostie import files
-from ghostie.errors import CannotWrite
+from ghostie.errors import CannotWrite, NotConfirmed, WrittenInPart
 
 folder = Path(sys.argv[1])
 files.write_durably(folder / "file", b"old" * 100)

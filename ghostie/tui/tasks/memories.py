@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ghostie.errors import CannotRead
 from ghostie.tui.tasks import task
 from ghostie.vault.query import Filter, Query, Term, answer, load_filters, parse
 from ghostie.vault.query import save_filter as keep_filter
@@ -283,8 +284,11 @@ def alike(desk: Desk, first: str) -> dict[str, Any]:
 
 @task
 def add(desk: Desk, content: str, fields: dict[str, Any]) -> dict[str, Any]:
+    from ghostie.vault.row import entry_of
+
     version = desk.vault.add(content, **fields)
-    return _rows(desk, [version.id])[0]
+    rows = _rows(desk, [version.id])
+    return rows[0] if rows else row_of(entry_of(version))
 
 
 @task
@@ -348,5 +352,9 @@ def undo(desk: Desk, redo: bool = False, agreed: str = "") -> dict[str, Any]:
 
 
 def _rows(desk: Desk, ids: Iterable[str]) -> list[dict[str, Any]]:
-    index = desk.fresh().index
+    """Return the rows of memories that were just changed: as far as they are known where the vault cannot be read."""
+    try:
+        index = desk.fresh().index
+    except CannotRead:
+        index = desk.vault.index
     return [row_of(entry) for memory_id in ids if (entry := index.get(memory_id)) is not None]
