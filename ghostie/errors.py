@@ -460,6 +460,15 @@ class StoreChanged(GhostieError):
     hint = "if the store was moved or emptied on purpose, say so: `ghostie sync setup --again`"
 
 
+class EmptyFolder(StoreChanged):
+    """The folder of a store is there and has nothing of a vault: the drive that belongs there may not be mounted."""
+
+    hint = (
+        "is the drive mounted? Where it is not, its folder is empty. Only if the store was moved or emptied on purpose,"
+        " say so: `ghostie sync setup --again`"
+    )
+
+
 class ForeignVault(GhostieError):
     exit_code = 12
     message = "the store holds another vault, and this passphrase does not open it"

@@ -65,10 +65,10 @@ class Retrying:
         return self.store.capabilities
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        return self._tried(lambda: self.store.list(prefix))
+        return self.tried(lambda: self.store.list(prefix))
 
     def get(self, key: str) -> bytes:
-        return self._tried(lambda: self.store.get(key))
+        return self.tried(lambda: self.store.get(key))
 
     def write(self, put: Mapping[str, bytes], delete: Iterable[str] = ()) -> None:
         left, doomed = dict(put), list(delete)
@@ -82,7 +82,7 @@ class Retrying:
                 raise
 
         try:
-            self._tried(rest, lambda: len(left))
+            self.tried(rest, lambda: len(left))
         except StoreError as error:
             error.facts["put"] = frozenset(put.keys() - left.keys())
             raise
@@ -94,8 +94,9 @@ class Retrying:
         if isinstance(self.store, Remembering):
             self.store.restore(state)
 
-    def _tried(self, attempt: Callable[[], T], left: Callable[[], int] = lambda: 0) -> T:
-        """Return what *attempt* does, tried within the budget; that starts anew whenever less is *left* to do."""
+    def tried(self, attempt: Callable[[], T], left: Callable[[], int] = lambda: 0) -> T:
+        """Return what *attempt*, a request to this store, does, tried within the budget; that starts anew whenever less
+        is *left* to do. Raises StoreError."""
         tries, began, before = 0, self._clock(), left()
         while True:
             try:

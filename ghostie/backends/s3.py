@@ -208,26 +208,38 @@ class S3Store:
             error.facts["put"] = frozenset(done)
             raise
 
-    def tried_out(self) -> dict[str, str]:
-        return {"create_only": self.probe(), "region": self.region}
+    def tried_out(self, request: Callable[[Callable[[], None]], None]) -> dict[str, str]:
+        return {"create_only": self.probe(request), "region": self.region}
 
-    def probe(self) -> CreateOnly:
+    def probe(self, request: Callable[[Callable[[], None]], None] = lambda once: once()) -> CreateOnly:
         """Find out, with an object of its own, whether the store keeps what it is given and can create only.
 
-        Raises StoreError if one of put, get and delete does not work.
+        Each request is made by *request*, which may make it again. Raises StoreError if one of put, get and delete
+        does not work.
         """
         key, content = f"{PROBE}{secrets.token_hex(8)}", secrets.token_bytes(64)
         outcome: CreateOnly = "refused"
-        try:
-            first = self._put_reply(key, content, {"If-None-Match": "*"})
-            if first.good:
-                second = self._put_reply(key, content, {"If-None-Match": "*"})
-                outcome = "works" if second.status == 412 else "ignored" if second.good else "refused"
-            self._put(key, content)
+        replies: list[Reply] = []
+
+        def create() -> None:
+            reply = self._put_reply(key, content, {"If-None-Match": "*"})
+            if not reply.good and isinstance(failed := _failure(reply), Throttled):
+                raise failed  # it says nothing of what the store can do
+            replies.append(reply)
+
+        def read() -> None:
             if self.get(key) != content:
                 raise StoreRefused(why="it does not give back what it was given")
+
+        try:
+            request(create)
+            if replies[0].good:
+                request(create)
+                outcome = "works" if replies[1].status == 412 else "ignored" if replies[1].good else "refused"
+            request(partial(self._put, key, content))
+            request(read)
         finally:
-            self._delete(self._full(key))
+            request(partial(self._delete, self._full(key)))
         self.capabilities = replace(self.capabilities, create_only=outcome)
         return outcome
 

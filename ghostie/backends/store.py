@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final, Literal, Protocol, runtime_checkable
@@ -72,8 +72,11 @@ class Remembering(Protocol):
 class Probing(Protocol):
     """A store that can find out, by an object of its own, what the service behind it does."""
 
-    def tried_out(self) -> dict[str, str]:
-        """Put, get and delete an object; return what that taught, as options. Raises StoreError."""
+    def tried_out(self, request: Callable[[Callable[[], None]], None]) -> dict[str, str]:
+        """Put, get and delete an object; return what that taught, as options. Raises StoreError.
+
+        Each request is made by *request*, which may make it again.
+        """
         ...
 
 

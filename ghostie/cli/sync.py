@@ -81,10 +81,13 @@ def _link(args: argparse.Namespace, out: Output) -> Link:
 
 def _outcome(out: Output, link: Link, pulled: Pulled) -> int:
     """Tell what waits for the person, and return the exit code that says so."""
+    from ghostie.sync.reading import sentences
     from ghostie.vault.conflicts import open_conflicts
 
-    for alarm in pulled.alarms:
-        out.warn(f"alarm: {alarm.sentence()}")
+    for each in pulled.waiting:
+        out.note(f"on its way: {each.waits()}")
+    for sentence in sentences(pulled.alarms):
+        out.warn(f"alarm: {sentence}")
     if pulled.alarms:
         out.note("what the alarms are not about was taken in · `ghostie sync repair` puts back what is known here")
         return ALARM
@@ -165,7 +168,8 @@ def _pulled(done: Pulled, dry_run: bool) -> dict[str, Any]:
         "conflicts": taken.conflicts,
         "flagged": taken.flagged,
         "removals": done.removals,
-        "alarms": [asdict(alarm) for alarm in done.alarms],
+        "alarms": [alarm.spelt() for alarm in done.alarms],
+        **({"on_their_way": [each.spelt() for each in done.waiting]} if done.waiting else {}),
         "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
     }
@@ -185,7 +189,8 @@ def status(args: argparse.Namespace, out: Output) -> int:
                 "waiting": found.waiting,
                 "behind": found.behind,
                 "conflicts": [entry.id for entry in found.conflicts],
-                "alarms": [asdict(alarm) for alarm in found.alarms],
+                "alarms": [alarm.spelt() for alarm in found.alarms],
+                **_besides(found),
                 "devices": [_device(line) for line in found.devices],
                 "objects": found.objects,
                 "bytes": found.size,
@@ -196,27 +201,37 @@ def status(args: argparse.Namespace, out: Output) -> int:
         )
     else:
         _tell_status(out, link, found, unreached)
-    return ALARM if found.alarms else CONFLICTS if found.conflicts else 0
+    if found.alarms:
+        return ALARM
+    return unreached.exit_code if unreached else CONFLICTS if found.conflicts else 0
 
 
-def _status(args: argparse.Namespace, out: Output) -> tuple[Link, Status, str | None]:
+def _besides(found: Status) -> dict[str, Any]:
+    """Return what JSON output says only where there is some: what is on its way, and what other programs left."""
+    coming = [{**each.spelt(), "since": stamped(since)} for each, since in found.arriving]
+    return ({"on_their_way": coming} if coming else {}) | ({"litter": found.litter} if found.litter else {})
+
+
+def _status(args: argparse.Namespace, out: Output) -> tuple[Link, Status, StoreError | None]:
     from ghostie.sync import survey
 
     link = _link(args, out)
     try:
         return link, survey.status(link, look=not args.offline), None
     except StoreError as error:
-        return link, survey.status(link), str(error)
+        return link, survey.status(link), error
 
 
-def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) -> None:
+def _tell_status(out: Output, link: Link, found: Status, unreached: StoreError | None) -> None:
     from ghostie.backends.store import backend_of
+    from ghostie.sync.litter import in_words
+    from ghostie.sync.reading import sentences
 
     now = link.vault.clock()
     place = " ".join(link.config.options.get(name, "") for name in backend_of(link.config.backend).place)
     out.line(f"store      {link.config.backend} {text.one_line(place)}".rstrip())
     if unreached:
-        out.line(f"           not reached: {text.one_line(unreached)}")
+        out.line(f"           not reached: {text.one_line(str(unreached))}")
     ahead = text.plural(found.to_push, "version") + " to push" if found.to_push else "nothing to push"
     out.line(f"this side  {ahead}" + (f", {text.plural(found.waiting, 'object')} half sent" if found.waiting else ""))
     if found.behind is not None:
@@ -229,8 +244,12 @@ def _tell_status(out: Output, link: Link, found: Status, unreached: str | None) 
     tell_failing(out, link.vault.layout, now)
     if found.conflicts:
         out.line(f"conflicts  {len(found.conflicts)} · `ghostie sync conflict`")
-    for alarm in found.alarms:
-        out.line(out.style("bad", f"alarm      {text.one_line(alarm.sentence())}"))
+    for each, since in found.arriving:
+        out.line(f"on its way {text.one_line(each.waits())}, missed {_ago(since, now).replace('never', 'just now')}")
+    for sentence in sentences(found.alarms):
+        out.line(out.style("bad", f"alarm      {text.one_line(sentence)}"))
+    if found.litter:
+        out.line(f"litter     {text.one_line(in_words(found.litter))}: of other programs, and no matter")
     out.line()
     _tell_devices(out, found.devices, now)
 
@@ -264,7 +283,7 @@ def devices(args: argparse.Namespace, out: Output) -> None:
         out.note(f"this device is now called {text.one_line(args.rename)}; others see it with the next push")
     link, found, unreached = _status(args, out)
     if unreached:
-        out.warn(unreached)
+        out.warn(str(unreached))
     if out.json:
         out.document([_device(line) for line in found.devices])
     else:
@@ -376,6 +395,8 @@ def verify(args: argparse.Namespace, out: Output) -> None:
     here = upkeep.check(link.vault, progress=lambda done, total: out.progress(f"checked {done:,} of {total:,} here"))
     problems = [f"version file {stem} does not open" for stem in here.damaged]
     problems += survey.verify(link)
+    for notice in link.told(keep=False):
+        out.note(notice.sentence())
     if out.json:
         out.document(problems)
     for problem in problems:

@@ -27,6 +27,7 @@ FRAME: Final = 9  # method 1, stored length 4, plain length 4
 SMALLEST: Final = 256
 LARGE: Final = 1 << 20  # from here on, hard compression costs more time than its few percent are worth
 PAYS_FROM: Final = 2048  # below half a disk block, compression saves no space
+_HOLE: Final = bytes(64)
 ONCE: Final = b"ghostie-once"  # in the place of a purpose's person
 
 _RAW, _ZLIB = 0, 1
@@ -162,6 +163,17 @@ def parse_header(sealed: bytes, purpose: Purpose) -> int:
 def named_key(sealed: bytes) -> bytes:
     """Return the key id in the header of *sealed*, unchecked."""
     return bytes(sealed[9:25])
+
+
+def is_cut(content: bytes) -> bool:
+    """Tell whether *content* looks like sealed bytes that are not all there: too short, or with a hole in it.
+
+    What is whole has a length that padding gives, and nowhere many zeros. A cut that leaves such a length is not told.
+    """
+    if _HOLE in content:
+        return True
+    boxed = len(content) - OVERHEAD
+    return MAGIC.startswith(content[:4]) and (boxed < SMALLEST or padded(boxed) != boxed)
 
 
 def padded(length: int) -> int:

@@ -76,7 +76,7 @@ def compact(
     log = link.ledger.log(writer)
     # own names only: a tip that is not ours belongs to a copy of this device, whose log is not ours to tidy
     names = [name for name in names if log.knows(name.last, name.tip)]
-    sizes = {name: fresh.get(name) or listing.sizes[name] for name in names}
+    sizes = {name: fresh.get(name) or listing.info(name).size for name in names}
     capabilities = link.store.capabilities
     put: dict[str, bytes] = {}
     old = {name.key for name in covered(names, _chain(names))}

@@ -43,6 +43,7 @@ class Pulled:
     versions: int = 0
     removals: int = 0
     alarms: tuple[Alarm, ...] = ()
+    waiting: tuple[Alarm, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
@@ -109,7 +110,8 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
 def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
     """Take in what other writers published. With nothing new there is one listing and nothing else.
 
-    Alarms are in the result and in the state, and all that they are not about was taken in. Raises Brake, StoreChanged,
+    Alarms, and what waits for something that is on its way, are in the result and in the state, and all that they are
+    not about was taken in. Raises Brake, StoreChanged,
     StoreError or CannotWrite: then nothing was.
     """
     with link.session():
@@ -124,7 +126,7 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         if dry_run:
             fresh = sum(not link.vault.index.has(version) for version in fetched.versions)
             taken = foreseen(link, fetched.versions)
-            return Pulled(taken, len(fetched.segments), fresh, gone, alarms, notices)
+            return Pulled(taken, len(fetched.segments), fresh, gone, alarms, tuple(fetched.waiting), notices)
         if not yes:
             _brake(link, gone)
         taken = link.vault.take_in(fetched.versions, "pull") if fetched.versions else TakenIn()
@@ -133,7 +135,8 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         link.ledger.take(fetched.segments)
         if link.vault.device.writer in link.ledger.state.retired:
             notices += (check_self(link, link.look()) or RETIRED,)
-        return Pulled(taken, len(fetched.segments), len(fetched.versions), gone, alarms, notices)
+        moved = (taken, len(fetched.segments), len(fetched.versions), gone)
+        return Pulled(*moved, alarms, tuple(fetched.waiting), notices)
 
 
 def _brake(link: Link, gone: int) -> None:

@@ -5,68 +5,76 @@ Nothing here changes the vault: it decides, and the engine acts.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from ghostie import files
-from ghostie.errors import GhostieError, NewerFormat, NotFound, StoreRefused
+from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
+from ghostie.sync import arriving
 from ghostie.sync.link import Link, Listing, Progress
-from ghostie.sync.log import Alarm, WriterLog
+from ghostie.sync.litter import in_words, sorted_out
+from ghostie.sync.log import Alarm
 from ghostie.sync.notices import REBORN, RETIRED, Notice
-from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
+from ghostie.sync.reading import SHARE, Fetched, LogReader, Reading, Spent, Unfit, alarm, alarms_of, is_known
+from ghostie.sync.segment import Segment, SegmentName
 from ghostie.vault.vault import TakenIn
 
 RELISTINGS = 3
 RECALLED = 3  # objects of a log that are tried for what a lost state knew
-
-
-@dataclass
-class Fetched:
-    """New segments, each behind what it follows; what cannot be trusted; what a person should hear of."""
-
-    segments: list[Segment] = field(default_factory=list)
-    versions: list[Version] = field(default_factory=list)
-    alarms: list[Alarm] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+CUT = ("rollback", "own-rollback")  # the alarms that a listing alone raises
 
 
 def fetch(link: Link, *, dry_run: bool = False) -> Fetched:
     """Return what is new on the store. An alarm stands only if a second look, after a pause, raises it too.
 
-    Raises StoreChanged, StoreError or NewerFormat.
+    What was refused before needs no second look. Raises StoreChanged, StoreError or NewerFormat.
     """
-    fetched = _look_and_fetch(link, dry_run)
-    if fetched.alarms:
+    reading = Reading(link, keep=not dry_run, again=True)
+    fetched, sure = _look_and_fetch(link, reading, dry_run)
+    if not sure:
         link.wait()
         notices = fetched.notices
-        fetched = _look_and_fetch(link, dry_run)
+        fetched, _ = _look_and_fetch(link, reading, dry_run)
         fetched.notices = list(dict.fromkeys(notices + fetched.notices))
+    fetched.alarms, fetched.waiting = arriving.sorted_out(link, fetched.alarms, keep=not dry_run)
+    if not dry_run:
+        link.refused.save(whole=True)
     return fetched
 
 
-def _look_and_fetch(link: Link, dry_run: bool) -> Fetched:
+def _look_and_fetch(link: Link, reading: Reading, dry_run: bool) -> tuple[Fetched, bool]:
+    """Return what one look shows, and whether another would show the same for all that is known."""
     attempt = 0
     notices: list[Notice] = []
     while True:
         attempt += 1
+        reading.begin_look()
         listing = link.look()
         link.check_vault(listing)
         recall(link, listing)
-        if notice := check_self(link, listing, dry_run=dry_run):
+        if notice := check_self(link, listing, dry_run=dry_run, reading=reading):
             notices.append(notice)
         try:
-            fetched = new_segments(link, listing, keep=not dry_run, last=attempt == RELISTINGS)
+            fetched = new_segments(link, listing, reading, last=attempt == RELISTINGS)
         except NotFound:
             # its writer may just have merged it into a bigger one: look again
             continue
-        fetched.alarms += rollbacks(link, listing, fetched.segments)
+        missing = fetched.alarms + rollbacks(link, listing, fetched.segments)
         gone = retired(link, fetched.segments)
         # what a retired writer has left behind follows a log that is not there for everybody
-        fetched.alarms = [each for each in fetched.alarms if each.kind != "gap" or each.writer not in gone]
-        fetched.notices += notices
-        return fetched
+        missing = [each for each in missing if each.kind != "gap" or each.writer not in gone]
+        fetched.alarms = alarms_of(link, fetched.refusals) + missing
+        fetched.notices += notices + found_litter(link, listing, keep=not dry_run)
+        return fetched, not missing and not reading.unsure
+
+
+def found_litter(link: Link, listing: Listing, *, keep: bool) -> list[Notice]:
+    """Return a notice of the files of other programs in the store, unless as many were told of before; with *keep* it
+    is noted as told, for `Ledger.save`."""
+    litter, _ = sorted_out(listing.strays)
+    told = link.ledger.state.litter
+    if keep:
+        link.ledger.state.litter = max(told, len(litter))
+    return [Notice("litter", in_words(litter))] if len(litter) > told else []
 
 
 def recall(link: Link, listing: Listing) -> None:
@@ -101,7 +109,9 @@ def retired(link: Link, segments: Iterable[Segment] = ()) -> set[str]:
     return {*link.ledger.state.retired, *(writer for segment in segments for writer in segment.retired)}
 
 
-def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> Notice | None:
+def check_self(
+    link: Link, listing: Listing, *, dry_run: bool = False, reading: Reading | None = None
+) -> Notice | None:
     """Become a new writer if this one was retired, or if there are positions of it that it does not know; return a
     notice of that, or None.
 
@@ -111,7 +121,7 @@ def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> Notice
     from ghostie.sync.outbox import Outbox
 
     device = link.vault.device
-    foreign = [name for name in strangers(link, listing) if _is_authentic(link, name)]
+    foreign = _authentic(link, listing, reading or Reading(link, keep=False))
     position = link.ledger.log(device.writer).position
     vouched = link.ledger.state.vouched.get(device.writer, (0, ""))[0]
     beyond = vouched > max([position, *(name.last for name in Outbox(link).names())])
@@ -130,37 +140,50 @@ def check_self(link: Link, listing: Listing, *, dry_run: bool = False) -> Notice
     return notice
 
 
-def _is_authentic(link: Link, name: SegmentName) -> bool:
-    """Tell whether the store's object *name* is what it says: only somebody with the keys can have made it."""
-    try:
-        open_segment(link.vault.keys, link.ledger.tips, name, link.store.get(name.key))
-    except (BadSegment, NotFound, StoreRefused):
-        return False  # planted or damaged; what was merged a moment ago shows in the next listing under its new name
-    return True
+def _authentic(link: Link, listing: Listing, reading: Reading) -> list[SegmentName]:
+    """Return the objects in this device's own log that it does not know and that are what they say: only somebody with
+    the keys can have made them."""
+    found, failed = [], 0
+    for name in strangers(link, listing):
+        if reading.known(name, listing) is not None:
+            continue
+        if failed == SHARE:
+            break
+        try:
+            reading.segment(name, listing)
+        except Spent:
+            break
+        except (Unfit, NotFound, NewerFormat, StoreRefused):
+            failed += 1  # planted or damaged; what was merged a moment ago shows in the next listing under its new name
+        else:
+            found.append(name)
+    return found
 
 
-def new_segments(link: Link, listing: Listing, *, keep: bool = True, last: bool = False) -> Fetched:
+def new_segments(link: Link, listing: Listing, reading: Reading, *, last: bool = False) -> Fetched:
     """Return the stretches that are not yet taken in, in an order in which each follows what came before it.
 
-    With *keep*, what is refused is kept in quarantine. Raises NotFound for an object that is listed and not there; with
-    *last* that is an alarm.
+    Raises NotFound for an object that is listed and not there; with *last* that is an alarm.
     """
     fetched = Fetched()
     mine = link.vault.device.writer
     readers = []
-    for writer in sorted({name.writer for name in listing.names}):
+    for writer in sorted(listing.writers, key=lambda writer: (not is_known(link, writer), writer)):
         names = strangers(link, listing) if writer == mine else listing.of(writer)
-        readers.append(_Reader(link, writer, names, fetched, keep, last))
-    todo = [name for reader in readers for name in reader.todo]
-    total, done = sum(listing.sizes[name] for name in todo), 0
+        readers.append(LogReader(link, writer, names, listing, reading, fetched))
+    readers = [reader for reader in readers if reader.todo]
+    total, done = sum(listing.info(name).size for reader in readers for name in reader.todo), 0
 
     def got(name: SegmentName) -> None:
         nonlocal done
-        done += listing.sizes[name]
+        done += listing.info(name).size
         link.watch(Progress("fetching", done, total, in_bytes=True))
 
+    for share in (SHARE, len(listing.names)):  # before any log gets more
+        for reader in readers:
+            reader.read(share, got, last=last)
     for reader in readers:
-        reader.read(got)
+        reader.finish()
     return fetched
 
 
@@ -198,14 +221,10 @@ def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> li
         held = (name.last for name in listing.of(writer) if name.last <= known or name.key not in accepted)
         top = max(held, default=0)
         if top < known:
-            alarms.append(alarm(link, "rollback", writer, top, f"position {top:,} on the store, {known:,} known"))
+            detail = f"position {top:,} on the store, {known:,} known"
+            unseen = top >= link.ledger.log(writer).position  # only others have had it
+            alarms.append(alarm(link, "rollback", writer, top, detail, may_come=unseen))
     return alarms
-
-
-def alarm(link: Link, kind: str, writer: str, position: int, detail: str) -> Alarm:
-    """Return an alarm about *writer*, by its device's name where that is known."""
-    words = link.ledger.state.devices.get(writer)
-    return Alarm(kind, writer, words.name if words else "", position, detail)
 
 
 def removals(link: Link, versions: Iterable[Version]) -> int:
@@ -243,103 +262,3 @@ def foreseen(link: Link, versions: Iterable[Version]) -> TakenIn:
             kinds["removed" if any(each.deleted for each in heads) else "changed"].append(memory_id)
     added, changed, removed, conflicts = (tuple(ids) for ids in kinds.values())
     return TakenIn(added=added, changed=changed, removed=removed, conflicts=conflicts)
-
-
-class _Reader:
-    """Reads one writer's new stretches. The log is a copy to think with: what is known, and what was just read."""
-
-    def __init__(
-        self, link: Link, writer: str, names: list[SegmentName], fetched: Fetched, keep: bool, last: bool
-    ) -> None:
-        self._link = link
-        self._writer = writer
-        self._fetched = fetched
-        self._keep = keep
-        self._last = last
-        self._log = WriterLog(writer, link.ledger.tips)
-        self._log.stretches = list(link.ledger.log(writer).stretches)
-        self.todo = [name for name in names if not self._log.has(name)]
-        self._opened: dict[SegmentName, Segment] = {}
-        self._got: Callable[[SegmentName], None] = lambda name: None
-
-    def read(self, got: Callable[[SegmentName], None]) -> None:
-        """Read what is to do. *got* hears of each object that the store gave."""
-        self._got = got
-        while (segment := self._next()) is not None:
-            try:
-                versions = segment.versions()
-            except BadSegment as error:
-                self._refuse(segment.name, "unreadable", str(error.facts["why"]))
-                continue
-            if self._forks(segment):
-                self._fetched.notices.append(Notice("forked", segment.device))
-            self._log.add(segment.name.first, segment.before, segment.hashes)
-            self._fetched.segments.append(segment)
-            self._fetched.versions += versions
-            self.todo = [name for name in self.todo if name != segment.name and not self._log.has(name)]
-        # what is left follows nothing that is known: there is a hole before it, or it was never a segment
-        while self.todo and self._open(min(self.todo)) is None:
-            pass
-        if self.todo and not any(each.writer == self._writer for each in self._fetched.alarms):
-            first = min(self.todo).first
-            self._fetched.alarms.append(alarm(self._link, "gap", self._writer, first, f"before position {first:,}"))
-
-    def _next(self) -> Segment | None:
-        """Return the next stretch that follows what is known, the longest first."""
-        for name in sorted(self.todo, key=lambda name: (name.first, -name.last)):
-            if not self._log.tips_at(name.first - 1):
-                continue
-            opened = self._open(name)
-            if opened is not None and self._log.knows(name.first - 1, opened.before):
-                return opened
-        return None
-
-    def _open(self, name: SegmentName) -> Segment | None:
-        """Return the segment *name*, read once; or None, and it is refused."""
-        if name not in self._opened and (segment := self._get(name)) is not None:
-            self._opened[name] = segment
-        return self._opened.get(name)
-
-    def _get(self, name: SegmentName) -> Segment | None:
-        try:
-            sealed = self._link.store.get(name.key)
-        except NotFound:
-            if not self._last:
-                raise
-            self._refuse(name, "unreadable", "it is listed and cannot be had")
-            return None
-        except StoreRefused as error:
-            self._refuse(name, "unreadable", str(error))
-            return None
-        self._got(name)
-        try:
-            return open_segment(self._link.vault.keys, self._link.ledger.tips, name, sealed)
-        except NewerFormat:
-            # nothing is wrong with it: this log goes on when this device has a ghostie that can read it
-            self._fetched.notices.append(Notice("newer", self._device()))
-            self.todo = []
-            return None
-        except BadSegment as error:
-            with contextlib.suppress(GhostieError):
-                if self._keep and name.key not in self._link.ledger.state.accepted:
-                    files.write_durably(self._link.vault.layout.quarantine / name.file, sealed)
-            self._refuse(name, "foreign" if error.facts["foreign"] else "unreadable", str(error.facts["why"]))
-            return None
-
-    def _device(self) -> str:
-        words = self._link.ledger.state.devices.get(self._writer)
-        return words.name if words else self._writer
-
-    def _refuse(self, name: SegmentName, kind: str, why: str) -> None:
-        self.todo = [each for each in self.todo if each != name]
-        if name.key in self._link.ledger.state.accepted:
-            return  # it is tried again each time, in case its writer mends it
-        detail = f"positions {name.first:,} to {name.last:,}: {why}"
-        self._fetched.alarms.append(alarm(self._link, kind, self._writer, name.first, detail))
-
-    def _forks(self, segment: Segment) -> bool:
-        """Tell whether *segment* says another thing about a position than what is known."""
-        tips = self._link.ledger.tips.along(self._writer, segment.before, segment.hashes)
-        return any(
-            (known := self._log.tips_at(segment.name.first + at)) and tip not in known for at, tip in enumerate(tips)
-        )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ghostie import files
 from ghostie.backends.parallel import at_once, meanwhile
 from ghostie.backends.retry import Pause, Retrying
-from ghostie.backends.store import ObjectStore, Remembering, backend_of, open_store
+from ghostie.backends.store import ObjectInfo, ObjectStore, Remembering, backend_of, open_store
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Purpose, SealError, seal, unseal
 from ghostie.errors import (
     CannotRead,
     CannotWrite,
+    EmptyFolder,
     KeysRotated,
     NewerFormat,
     NotFound,
@@ -28,6 +29,7 @@ from ghostie.paths import Layout
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
+from ghostie.sync.refused import Refused
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
@@ -57,36 +59,57 @@ def ignore(news: Progress | Pause) -> None:
     """Watch nothing."""
 
 
-@dataclass(frozen=True, slots=True)
 class Listing:
-    """What one look at the store showed. *sizes* has the bytes of each segment."""
+    """What one look at the store showed: the segments, the digests of the key objects, the keys of all else, and the
+    bytes of it all."""
 
-    names: tuple[SegmentName, ...]
-    slots: frozenset[str]
-    strays: tuple[str, ...]
-    size: int
-    sizes: Mapping[SegmentName, int]
+    def __init__(self, infos: Iterable[ObjectInfo]) -> None:
+        self._segments: dict[SegmentName, ObjectInfo] = {}
+        self._slots: dict[str, ObjectInfo] = {}
+        self._of: dict[str, list[SegmentName]] = {}
+        strays: list[str] = []
+        self.size = 0
+        for info in infos:
+            self.size += info.size
+            if (name := SegmentName.parse(info.key)) is not None:
+                self._segments[name] = info
+                self._of.setdefault(name.writer, []).append(name)
+            elif (digest := key_digest(info.key)) is not None:
+                self._slots[digest] = info
+            else:
+                strays.append(info.key)
+        self.names = tuple(self._segments)
+        self.slots = frozenset(self._slots)
+        self.strays = tuple(strays)
+
+    @property
+    def writers(self) -> list[str]:
+        return list(self._of)
+
+    def info(self, name: SegmentName) -> ObjectInfo:
+        """Return how the store lists the segment *name*."""
+        return self._segments[name]
+
+    def slot_info(self, digest: str) -> ObjectInfo:
+        """Return how the store lists the key object *digest*."""
+        return self._slots[digest]
 
     def top(self, writer: str) -> int:
         """Return the last position of *writer*'s log on the store, 0 for none."""
-        return max((name.last for name in self.names if name.writer == writer), default=0)
+        return max((name.last for name in self._of.get(writer, ())), default=0)
 
     def of(self, writer: str) -> list[SegmentName]:
-        return sorted(name for name in self.names if name.writer == writer)
+        return sorted(self._of.get(writer, ()))
+
+    def only(self, names: Iterable[SegmentName]) -> Listing:
+        """Return the same without the segments that are not among *names*."""
+        kept = [self._segments[name] for name in names]
+        return Listing([*kept, *self._slots.values()])
 
 
 def look(store: ObjectStore) -> Listing:
     """Return one listing of *store*. Raises StoreError."""
-    names, slots, strays, size = {}, set(), [], 0
-    for info in store.list(ROOT):
-        size += info.size
-        if (name := SegmentName.parse(info.key)) is not None:
-            names[name] = info.size
-        elif (digest := key_digest(info.key)) is not None:
-            slots.add(digest)
-        else:
-            strays.append(info.key)
-    return Listing(tuple(names), frozenset(slots), tuple(strays), size, names)
+    return Listing(store.list(ROOT))
 
 
 @contextlib.contextmanager
@@ -116,12 +139,14 @@ def connect(vault: Vault, watch: Watcher = ignore) -> Link:
     """
     config = load_config(vault.layout)
     store = reach(config.backend, config.options, config.credentials(vault.keys), watch)
-    return Link(vault, store, config, watch=watch, beside=backend_of(config.backend).remote)
+    remote = backend_of(config.backend).remote
+    return Link(vault, store, config, watch=watch, beside=remote, replicated=not remote)
 
 
 class Link:
     """One vault's tie to one store. *sleep* waits seconds and *random* gives n bytes; both may be replaced, as the
-    vault's clock may. With *beside*, what the store is asked early is asked while files are read.
+    vault's clock may. With *beside*, what the store is asked early is asked while files are read. *replicated*: the
+    store may be a copy that another program keeps, where things come in any order, and late.
     """
 
     def __init__(
@@ -136,13 +161,16 @@ class Link:
         pause: float = 1.0,
         patience: float = 5.0,
         beside: bool = False,
+        replicated: bool = False,
     ) -> None:
         self.vault = vault
         self.store = store
         self.config = config
         self.watch = watch
         self.random = random
+        self.replicated = replicated
         self.ledger = Ledger(vault.layout, vault.keys)
+        self.refused = Refused(self.ledger.state)
         self._told: list[Notice] = []
         self._remembered = self._recalled()
         self._sleep = sleep
@@ -156,6 +184,7 @@ class Link:
         with alone(self.vault.layout, self._patience):
             # another process may have synced since this one was opened
             self.ledger = Ledger(self.vault.layout, self.vault.keys)
+            self.refused = Refused(self.ledger.state)
             self.vault.device = load_device(self.vault.layout)
             self._sweep()
             self._told = []
@@ -215,7 +244,7 @@ class Link:
             self._check_rivals(listing)
             return
         if not listing.names and not listing.slots:
-            raise StoreChanged(why="it is empty")
+            raise (EmptyFolder if self.replicated else StoreChanged)(why="it is empty")
         keys = self.vault.keys
         problem: KeysRotated | NewerFormat | None = None
         for digest in sorted(listing.slots):
@@ -231,7 +260,7 @@ class Link:
             if slot.epoch in keys.epochs and slot.commitment == keys.id_of(slot.epoch):
                 # the passphrase was changed on another device
                 self.config = replace(self.config, slot=digest)
-                self._tell(NEW_PASSPHRASE)
+                self.tell(NEW_PASSPHRASE)
                 return
             problem = KeysRotated()
         raise problem or StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
@@ -245,15 +274,16 @@ class Link:
             with contextlib.suppress(NotFound, RefusedKeyFile, NewerFormat):
                 rival = keyring.parse(self.store.get(key_name(digest)))
                 if rival.digest == digest and rival.vault.hex() < self.config.vault:
-                    self._tell(RIVAL)
+                    self.tell(RIVAL)
                     return
 
-    def _tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notice) -> None:
+        """Let `told` return *notice*, once."""
         if notice not in self._told:
             self._told.append(notice)
 
     def told(self, *, keep: bool = True) -> tuple[Notice, ...]:
-        """Return what a person should hear of the store's key objects.
+        """Return what a person should hear of the store's key objects, and after `verify` of what lies beside them.
 
         With *keep* a new passphrase is then known and not said again: only a push or a pull asks for that.
         """

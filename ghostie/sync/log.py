@@ -28,6 +28,12 @@ ALARMS: Final[Mapping[str, str]] = {
     "gap": "has a hole: what comes after it does not follow what is known",
     "unreadable": "has an object that does not open",
     "foreign": "has an object of another vault",
+    "unread": "has objects that were not read yet, because too many before them do not open",
+}
+_SEVERAL: Final[Mapping[str, str]] = {
+    "unreadable": "has {count:,} objects that do not open",
+    "foreign": "has {count:,} objects of another vault",
+    "unread": "has {count:,} objects that were not read yet, because too many before them do not open",
 }
 
 
@@ -35,7 +41,8 @@ ALARMS: Final[Mapping[str, str]] = {
 class Alarm:
     """Something that a store did which an honest one would not: named, shown, and never obeyed.
 
-    *kind* is one of ALARMS.
+    *kind* is one of ALARMS. Where it is about *count* objects in the logs of several writers that nobody has heard of,
+    *writer* is empty. *may_come*: in a folder that a sync program keeps, what is missing may be on its way.
     """
 
     kind: str
@@ -43,11 +50,34 @@ class Alarm:
     device: str
     position: int
     detail: str
+    count: int = 1
+    may_come: bool = False
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether it is about objects by themselves, which anybody may have put there, and not about what is missing"""
+        return self.kind in _SEVERAL
+
+    @property
+    def who(self) -> str:
+        """The log that it is about, in words."""
+        if self.device or self.writer:
+            return f"the log of {self.device}" if self.device else f"the log of writer {self.writer}"
+        return "what is of nobody known here"
+
+    def waits(self) -> str:
+        """Return what waits, in words, as long as what it is about may still be on its way."""
+        return f"{self.who} waits for something that has not arrived whole ({self.detail})"
+
+    def spelt(self) -> dict[str, Any]:
+        """Return what JSON output says of it."""
+        left_out = {"may_come"} if self.count > 1 else {"may_come", "count"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def sentence(self) -> str:
         """Return the alarm in words for people."""
-        who = f"the log of {self.device}" if self.device else f"the log of writer {self.writer}"
-        return f"{who} {ALARMS[self.kind]} ({self.detail})"
+        found = ALARMS[self.kind] if self.count == 1 else _SEVERAL[self.kind].format(count=self.count)
+        return f"{self.who} {found} ({self.detail})"
 
 
 class WriterLog:
@@ -193,6 +223,10 @@ class State:
     retired: list[str] = field(default_factory=list)  # writers whose logs others have adopted: they end for ever
     announced: list[str] = field(default_factory=list)  # of these, the ones that this device's log names
     lost: bool = False  # whether it was lost, and what the logs say of it is not yet found again
+    waiting: list[Alarm] = field(default_factory=list)  # what is on its way, as far as is known
+    missed: dict[str, tuple[int, int]] = field(default_factory=dict)  # since when (Unix ms), and for how many looks
+    refused: str = ""  # what was read on the store and is not to be read again: see `refused.py`
+    litter: int = 0  # files of other programs in the store's folder that a person was told of
 
 
 class Ledger:
@@ -343,7 +377,9 @@ def _state(record: Mapping[str, Any]) -> State:
     known = {each.name: record[each.name] for each in fields(State) if each.name in record}
     known |= {name: _marks(known[name]) for name in ("vouched", "published_seen")}
     known["devices"] = {writer: Words(**words) for writer, words in known["devices"].items()}
-    known["alarms"] = [Alarm(**alarm) for alarm in known["alarms"]]
+    for name in ("alarms", "waiting"):
+        known[name] = [Alarm(**alarm) for alarm in known.get(name, ())]
+    known["missed"] = {what: (since, looks) for what, (since, looks) in known.get("missed", {}).items()}
     return State(**known)
 
 

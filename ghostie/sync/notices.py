@@ -18,6 +18,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "reborn": "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost",
     "retired": "this device was retired by another one: it starts over as a new writer, and nothing is lost",
     "forked": ("the log of {device!r} goes on in two ways, as after a copied or restored device; both were taken in"),
+    "litter": "other programs left files in the store's folder, which is no matter: {device}",
     "newer": "the log of {device!r} has objects of a newer ghostie: install that here too, then pull again",
 }
 
@@ -55,7 +56,7 @@ def which_opens(change: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One of NOTICES, and the device that it is about."""
+    """One of NOTICES, and the device that it is about; of litter, its names."""
 
     kind: str
     device: str = ""

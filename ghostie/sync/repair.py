@@ -11,6 +11,7 @@ from ghostie.memory import Version
 from ghostie.sync import intake
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.outbox import Outbox
+from ghostie.sync.reading import alarm
 from ghostie.sync.segment import Segment, SegmentName, key_name, open_segment
 from ghostie.sync.survey import holes, read_all
 
@@ -31,19 +32,19 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
         done += [f"accepted that {key} cannot be read" for key in lost if key not in link.ledger.state.accepted]
         link.ledger.state.accepted = lost
-        whole = replace(listing, names=tuple(segment.name for segment in sound))
+        whole = listing.only(segment.name for segment in sound)
         ends = {each.writer: each for each in intake.rollbacks(link, listing) if each.kind == "rollback"}
-        for writer, alarm in ends.items():
-            who = alarm.device or writer
-            done.append(f"what {who} wrote after position {alarm.position:,} goes out with the next push")
+        for writer, end in ends.items():
+            who = end.device or writer
+            done.append(f"what {who} wrote after position {end.position:,} goes out with the next push")
             if not dry_run:
-                link.ledger.accept(writer, alarm.position)
-        _claim(link, whole, {writer: alarm.position for writer, alarm in ends.items()}, done, dry_run)
+                link.ledger.accept(writer, end.position)
+        _claim(link, whole, {writer: end.position for writer, end in ends.items()}, done, dry_run)
         _accept_holes(link, sound, done, dry_run)
         _bring_back(link, whole, done, dry_run)
         _mend_own(link, whole, bad, done, dry_run)  # last: it vouches only for what was not just given up
         if not dry_run:
-            link.ledger.state.alarms = []
+            link.ledger.state.alarms, link.ledger.state.waiting = [], []
             link.ledger.save()
         return done
 
@@ -115,7 +116,7 @@ def _claim(link: Link, whole: Listing, ends: dict[str, int], done: list[str], dr
         known = {at for first, _, hashes in log.stretches for at in range(first, first + len(hashes))}
         missing = known.difference(*(range(name.first, name.last + 1) for name in held))
         for first, last in _runs({at for at in missing if at <= ends.get(writer, at)}):
-            who = intake.alarm(link, "gap", writer, first, "").device or writer
+            who = alarm(link, "gap", writer, first, "").device or writer
             done.append(f"what {who} wrote at positions {first:,} to {last:,} goes out with the next push")
             if not dry_run:
                 link.ledger.forget(writer, first, last)
@@ -138,7 +139,7 @@ def _accept_holes(link: Link, sound: list[Segment], done: list[str], dry_run: bo
     for name in holes(link, sound):
         if link.ledger.log(name.writer).knows(name.first - 1, before[name]):
             continue  # what is missing there is known here
-        who = intake.alarm(link, "gap", name.writer, name.first, "").device or name.writer
+        who = alarm(link, "gap", name.writer, name.first, "").device or name.writer
         done.append(f"accepted the hole in the log of {who} before position {name.first:,}")
         if not dry_run:
             link.ledger.anchor(name, before[name])

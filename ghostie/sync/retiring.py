@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ghostie.errors import NotRetired, UsageError
-from ghostie.sync import engine, intake
+from ghostie.sync import engine
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.outbox import Outbox
+from ghostie.sync.reading import alarm
 
 ROUNDS = 3
 
@@ -64,9 +65,10 @@ def retire(link: Link, writer: str) -> Retirement:
     """
     adopted = 0
     for _ in range(ROUNDS):
-        for alarm in engine.pull(link).alarms:
-            if alarm.writer == writer:
-                raise NotRetired(why=alarm.sentence())
+        pulled = engine.pull(link)
+        for found in (*pulled.alarms, *pulled.waiting):
+            if found.writer == writer:
+                raise NotRetired(why=found.sentence())
         with link.session():
             link.vault.refresh()
             _check_adopted(link, writer, link.look())
@@ -97,4 +99,4 @@ def _check_adopted(link: Link, writer: str, listing: Listing) -> None:
 
 
 def _name(link: Link, writer: str) -> str:
-    return intake.alarm(link, "gap", writer, 0, "").device
+    return alarm(link, "gap", writer, 0, "").device

@@ -38,6 +38,7 @@ from ghostie.errors import (
 from ghostie.memory import stamp
 from ghostie.paths import Layout
 from ghostie.sync.engine import Pulled, Pushed
+from ghostie.sync.reading import sentences
 from ghostie.vault.vault import wall_clock
 
 FORMAT: Final = 1
@@ -146,7 +147,8 @@ class Moved:
         self.incoming = done.taken.new
         self.reached = True
         if done.alarms:
-            self.alarm = replace(done.alarms[0], device="").sentence()  # the record is in the clear, names are not
+            # the record is in the clear, names are not
+            self.alarm = sentences(replace(each, device="") for each in done.alarms)[0]
         return done
 
     def pushed(self, done: Pushed) -> Pushed:

@@ -36,13 +36,16 @@ Entry = bytes | tuple[bytes, None]  # canonical bytes of a version, or the hash 
 
 
 class BadSegment(GhostieError):
-    """An object that is not what its name says: nothing of it is taken in."""
+    """An object that is not what its name says: nothing of it is taken in.
+
+    *foreign*: it is sealed under a key that this vault does not have; *unshown*: of an epoch that it does not know.
+    """
 
     exit_code = 4
     message = "segment {key} is refused: {why}"
 
-    def __init__(self, key: str, why: str, *, foreign: bool = False) -> None:
-        super().__init__(key=key, why=why, foreign=foreign)
+    def __init__(self, key: str, why: str, *, foreign: bool = False, unshown: bool = False) -> None:
+        super().__init__(key=key, why=why, foreign=foreign, unshown=unshown)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -181,10 +184,9 @@ def open_segment(keys: Keys, tips: Tips, name: SegmentName, sealed: bytes) -> Se
         hashes, raw = _entries(plaintext, 4 + size)
         return _checked(keys, tips, name, header, hashes, raw)
     except SealError as error:
-        foreign = error.facts["why"] in ("key", "epoch")
-        raise BadSegment(
-            name.key, "another vault sealed it" if foreign else "it does not open", foreign=foreign
-        ) from error
+        foreign, unshown = error.facts["why"] in ("key", "epoch"), error.facts["why"] == "epoch"
+        why = "another vault sealed it" if foreign else "it does not open"
+        raise BadSegment(name.key, why, foreign=foreign, unshown=unshown) from error
     except BadJson as error:
         raise BadSegment(name.key, str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ghostie import files
-from ghostie.backends.store import ObjectStore, Probing, open_store, same_place
+from ghostie.backends.retry import Retrying
+from ghostie.backends.store import ObjectStore, Probing, backend_of, open_store, same_place
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import Cost, KeyFile, Secret
 from ghostie.crypto.sealing import Keys
 from ghostie.crypto.unlock import Sources, read_key_file, unlock
 from ghostie.errors import (
     BadWords,
+    EmptyFolder,
     ForeignVault,
     GhostieError,
     InvitationElsewhere,
@@ -99,7 +101,7 @@ def try_out(backend: str, options: Mapping[str, str], credentials: Mapping[str, 
     found = dict(options)
     probe = open_store(backend, options, credentials)
     if isinstance(probe, Probing):
-        found |= probe.tried_out()
+        found |= probe.tried_out(Retrying(probe, notice=watch).tried)
     return Place(backend, found, reach(backend, found, credentials, watch), credentials)
 
 
@@ -189,7 +191,7 @@ def _create(meant: _Meant) -> SetUp:
         raise NoVault(home=layout.home)
     before = known_config(layout)
     if before is not None and not meant.again and meant.place.is_of(before):
-        raise StoreChanged(why="it is empty")
+        raise (StoreChanged if backend_of(meant.place.backend).remote else EmptyFolder)(why="it is empty")
     key_file = read_key_file(layout)
     vault = _opened(layout, unlock(layout, meant.sources), meant.device_name)
     store.write({key_name(key_file.digest): key_file.spelt()})

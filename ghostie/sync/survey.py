@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ghostie.errors import NotFound, StoreChanged, StoreRefused
-from ghostie.sync import compaction, intake
+from ghostie.sync import arriving, compaction, intake
 from ghostie.sync.link import Link, Listing
+from ghostie.sync.litter import in_words, sorted_out
 from ghostie.sync.log import Alarm
+from ghostie.sync.notices import Notice
 from ghostie.sync.outbox import Outbox
+from ghostie.sync.reading import alarm
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 from ghostie.vault.conflicts import open_conflicts
 from ghostie.vault.row import Entry
@@ -33,12 +36,18 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where this device stands. What needs a look at the store is None without one."""
+    """Where this device stands. What needs a look at the store is None or empty without one.
+
+    *arriving* is what is on its way, and since when it is missed (Unix ms); *litter* are the names of other programs'
+    files.
+    """
 
     to_push: int
     waiting: int
     conflicts: tuple[Entry, ...]
     alarms: tuple[Alarm, ...]
+    arriving: tuple[tuple[Alarm, int | None], ...]
+    litter: tuple[str, ...]
     devices: tuple[DeviceLine, ...]
     pulled: int | None
     pushed: int | None
@@ -48,19 +57,33 @@ class Status:
 
 
 def status(link: Link, *, look: bool = False) -> Status:
-    """Return where this device stands; with *look*, after one listing of the store. Raises StoreError, StoreChanged."""
+    """Return where this device stands; with *look*, after a listing of the store. Raises StoreError, StoreChanged.
+
+    With *look*, logs that end there too early are among the alarms, as far as a second listing shows that, too.
+    """
     link.vault.refresh()
     state = link.ledger.state
+    alarms, waiting = list(state.alarms), list(state.waiting)
     listing = link.look() if look else None
     if listing is not None:
         link.check_vault(listing)
+        if cut := intake.rollbacks(link, listing):
+            link.wait()
+            listing = link.look()
+            link.check_vault(listing)
+            cut = intake.rollbacks(link, listing)
+        stand, coming = arriving.sorted_out(link, cut, keep=False)
+        alarms = [each for each in alarms if each.kind not in intake.CUT] + stand
+        waiting = [each for each in waiting if each.kind not in intake.CUT] + coming
         link.remember()
     lines = tuple(_devices(link, listing))
     return Status(
         to_push=len(Outbox(link).unpublished()),
         waiting=len(Outbox(link).names()),
         conflicts=tuple(open_conflicts(link.vault)),
-        alarms=tuple(state.alarms),
+        alarms=tuple(alarms),
+        arriving=tuple((each, arriving.since(link, each)) for each in waiting),
+        litter=tuple(sorted_out(listing.strays)[0]) if listing is not None else (),
         devices=lines,
         pulled=state.pulled,
         pushed=state.pushed,
@@ -73,15 +96,20 @@ def status(link: Link, *, look: bool = False) -> Status:
 def _devices(link: Link, listing: Listing | None) -> list[DeviceLine]:
     state, device, ledger = link.ledger.state, link.vault.device, link.ledger
     writers = {device.writer, *({*ledger.writers(), *state.vouched} - {*state.retired})}
+    shown: dict[str, int] = {}
     if listing is not None:
-        writers |= {name.writer for name in listing.names}
+        # what was refused says nothing: anybody may have put it there, under any name
+        for each in listing.names:
+            if link.refused.verdict(listing.info(each)) is None:
+                shown[each.writer] = max(shown.get(each.writer, 0), each.last)
+        writers |= shown.keys()
     lines = []
-    for writer in writers:
+    for writer in sorted(writers):
         words = state.devices.get(writer)
         this = writer == device.writer
         name = device.name if this else words.name if words else ""
         last_word = state.pushed if this else words.time if words else None
-        on_store = listing.top(writer) if listing is not None else None
+        on_store = shown.get(writer, 0) if listing is not None else None
         lines.append(DeviceLine(writer, name, this, last_word, ledger.log(writer).position, on_store))
     return sorted(lines, key=lambda line: (not line.this, line.name, line.writer))
 
@@ -96,10 +124,13 @@ def verify(link: Link) -> list[str]:
         except StoreChanged as error:
             problems.append(str(error))
         problems += bad.values()
-        problems += [f"{key} is no object of ghostie's" for key in listing.strays]
+        litter, strays = sorted_out(listing.strays)
+        if litter:
+            link.tell(Notice("litter", in_words(litter)))
+        problems += [f"{key} is no object of ghostie's" for key in strays]
         problems += [each.sentence() for each in intake.rollbacks(link, listing)]
         problems += [
-            intake.alarm(link, "gap", name.writer, name.first, f"before position {name.first:,}").sentence()
+            alarm(link, "gap", name.writer, name.first, f"before position {name.first:,}").sentence()
             for name in holes(link, sound)
         ]
         return problems

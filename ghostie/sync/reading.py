@@ -1,0 +1,364 @@
+"""Reading the store's segments: what follows a known tip first, and of what is not ours or not whole only so much.
+
+Anybody who can write to the store can put objects there. What was refused twice is not read again (`refused.py`), and
+one look reads at most so many that do not open: the logs that are known come first, each with a share of its own, so
+that no log holds up another. What was left unread is read on later, a part at every few pulls.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ghostie import text
+from ghostie.crypto.sealing import is_cut
+from ghostie.errors import NewerFormat, NotFound, StoreRefused
+from ghostie.memory import Version
+from ghostie.sync.link import Link, Listing
+from ghostie.sync.log import Alarm, WriterLog
+from ghostie.sync.notices import Notice
+from ghostie.sync.refused import Refused, Verdict, keep_copy
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
+
+MOST_READ: Final = 80  # objects that do not open, in one look
+MOST_BYTES: Final = 64 << 20  # of them
+SHARE: Final = 8  # of them for each log, before any log gets more
+FEW: Final = 3  # objects of one log that are named one by one
+
+_WHYS: Final = {
+    Verdict.UNREADABLE: "it does not open",
+    Verdict.FOREIGN: "another vault sealed it",
+    Verdict.HALF: "it is not whole",
+    Verdict.UNSHOWN: "it is sealed under a key that this device was not shown",
+    Verdict.UNREAD: "it was not read yet",
+    Verdict.BEHIND: "it was not read yet",
+}
+_KINDS: Final = {
+    Verdict.UNREADABLE: "unreadable",
+    Verdict.FOREIGN: "foreign",
+    Verdict.HALF: "unreadable",
+    Verdict.UNSHOWN: "foreign",
+    Verdict.UNREAD: "unread",
+    Verdict.BEHIND: "unread",
+}
+
+Got = Callable[[SegmentName], None]
+Refusal = tuple[Verdict, SegmentName, str]
+
+
+@dataclass
+class Fetched:
+    """New segments, each behind what it follows; what cannot be trusted; what a person should hear of.
+
+    *refusals* are the objects that were refused: the verdict, name and reason. *waiting* has the alarms that are not
+    one yet: see `arriving`.
+    """
+
+    segments: list[Segment] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    waiting: list[Alarm] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+class Unfit(Exception):
+    """An object of which nothing is taken in: the verdict, and why."""
+
+    def __init__(self, verdict: Verdict, why: str) -> None:
+        super().__init__(verdict, why)
+        self.verdict = verdict
+        self.why = why
+
+
+class Spent(Exception):
+    """Enough was read that did not open: what is left is read another time."""
+
+
+class Reading:
+    """What one pull reads, of what it may. With *keep*, what is refused is remembered, and copied to quarantine."""
+
+    def __init__(self, link: Link, *, keep: bool, again: bool = False) -> None:
+        self._link = link
+        self._keep = keep
+        self._accepted = frozenset(link.ledger.state.accepted)
+        self.refused: Refused = link.refused
+        self.reads_on = again and self.refused.begin()
+        self.unsure = False  # something was refused that is to be read once more
+        self._left, self._bytes = MOST_READ, MOST_BYTES
+
+    def begin_look(self) -> None:
+        """Begin a look at the store: what it may read counts anew."""
+        self.unsure = False
+        self._left, self._bytes = MOST_READ, MOST_BYTES
+
+    def known(self, name: SegmentName, listing: Listing) -> Verdict | None:
+        """Return why the object *name* is not to be read, or None."""
+        verdict = self.refused.verdict(listing.info(name))
+        return None if self.reads_on and verdict in (Verdict.UNREAD, Verdict.BEHIND) else verdict
+
+    def is_accepted(self, name: SegmentName) -> bool:
+        """Tell whether a person has given the object *name* up."""
+        return name.key in self._accepted
+
+    def segment(self, name: SegmentName, listing: Listing) -> tuple[Segment, list[Version]]:
+        """Return the segment *name* and its versions. Raises Unfit, Spent, NewerFormat, NotFound or StoreError."""
+        if self._left <= 0 or self._bytes <= 0:
+            raise Spent
+        info = listing.info(name)
+        content = b""
+        try:
+            content = self._link.store.get(name.key)
+            segment = open_segment(self._link.vault.keys, self._link.ledger.tips, name, content)
+            versions = segment.versions()
+        except NotFound:
+            self._left -= 1
+            raise
+        except StoreRefused as error:
+            self._spend(info.size)
+            self.unsure = True
+            raise Unfit(Verdict.UNREADABLE, str(error)) from error
+        except BadSegment as error:
+            self._spend(len(content))
+            verdict = _verdict(error, content)
+            self.unsure = self.refused.refuse(info, content, verdict) or self.unsure
+            if self._keep and not self.is_accepted(name):
+                keep_copy(self._link.vault.layout.quarantine, name.file, content)
+            raise Unfit(verdict, str(error.facts["why"])) from error
+        self.refused.forget(info)
+        return segment, versions
+
+    def skip(self, name: SegmentName, listing: Listing, *, behind: bool) -> None:
+        """Leave *name* unread until there is time; *behind*: until it follows something that is known."""
+        self.refused.note(listing.info(name), Verdict.BEHIND if behind else Verdict.UNREAD)
+
+    def _spend(self, size: int) -> None:
+        self._left -= 1
+        self._bytes -= size
+
+
+def _verdict(error: BadSegment, content: bytes) -> Verdict:
+    if error.facts.get("foreign"):
+        return Verdict.UNSHOWN if error.facts.get("unshown") else Verdict.FOREIGN
+    return Verdict.HALF if is_cut(content) else Verdict.UNREADABLE
+
+
+def alarm(
+    link: Link, kind: str, writer: str, position: int, detail: str, count: int = 1, *, may_come: bool = False
+) -> Alarm:
+    """Return an alarm about *writer*, by its device's name where that is known."""
+    words = link.ledger.state.devices.get(writer)
+    return Alarm(kind, writer, words.name if words else "", position, detail, count, may_come)
+
+
+def is_known(link: Link, writer: str) -> bool:
+    """Tell whether there is a word of *writer*, its own or another's, that somebody with the keys has written."""
+    ledger = link.ledger
+    return writer in ledger.state.vouched or writer in ledger.state.devices or ledger.log(writer).position > 0
+
+
+def alarms_of(link: Link, refusals: Iterable[Refusal]) -> list[Alarm]:
+    """Return the alarms that *refusals* come to: a few are named one by one, of many there is one for each log, and one
+    for all logs that nobody has heard of."""
+    groups: dict[tuple[str, str, bool], list[tuple[SegmentName, str]]] = {}
+    known: dict[str, bool] = {}
+    for verdict, name, why in refusals:
+        if name.writer not in known:
+            known[name.writer] = is_known(link, name.writer)
+        # a key object that is on its way brings what is in the logs that are known
+        may_come = verdict is Verdict.HALF or (verdict is Verdict.UNSHOWN and known[name.writer])
+        writer = name.writer if known[name.writer] else ""
+        groups.setdefault((_KINDS[verdict], writer, may_come), []).append((name, why))
+    alarms = []
+    for (kind, writer, may_come), found in groups.items():
+        if len(found) <= FEW and kind != "unread":
+            for name, why in found:
+                detail = f"{_positions(name)}: {why}"
+                alarms.append(alarm(link, kind, name.writer, name.first, detail, may_come=may_come))
+        else:
+            name, why = min(found)
+            detail = f"the first at {_positions(name)}: {why}"
+            alarms.append(alarm(link, kind, writer, name.first, detail, len(found), may_come=may_come))
+    return sorted(alarms, key=lambda each: (each.writer, each.position, each.kind))
+
+
+def _positions(name: SegmentName) -> str:
+    return f"positions {name.first:,} to {name.last:,}"
+
+
+class LogReader:
+    """Reads one writer's new stretches. The log is a copy to think with: what is known, and what was just read."""
+
+    def __init__(
+        self, link: Link, writer: str, names: list[SegmentName], listing: Listing, reading: Reading, fetched: Fetched
+    ) -> None:
+        self._link = link
+        self.writer = writer
+        self._listing = listing
+        self._reading = reading
+        self._fetched = fetched
+        self._log = WriterLog(writer, link.ledger.tips)
+        self._log.stretches = list(link.ledger.log(writer).stretches)
+        self._opened: dict[SegmentName, tuple[Segment, list[Version]]] = {}
+        self._behind: set[SegmentName] = set()
+        self._refusals = 0
+        self._share = 0
+        self._newer = False
+        self._last = False
+        self._got: Got = lambda name: None
+        self._pending: dict[int, list[SegmentName]] = {}  # by where they begin, the best last
+        vouched = link.ledger.state.vouched.get(writer)
+        # what another device vouches for is genuine; of the others, the longest first
+        for name in sorted(names, key=lambda name: (name.first, (name.last, name.tip) == vouched, name.last)):
+            if self._log.has(name):
+                continue
+            verdict = reading.known(name, listing)
+            if verdict in (None, Verdict.BEHIND):
+                self._pending.setdefault(name.first, []).append(name)
+                if verdict is Verdict.BEHIND:
+                    self._behind.add(name)
+            elif verdict in _KINDS:
+                self._refuse(name, verdict, _WHYS[verdict])
+        self._ready = [first for first in self._pending if self._log.tips_at(first - 1)]
+        heapq.heapify(self._ready)
+
+    @property
+    def todo(self) -> list[SegmentName]:
+        """What was neither taken in nor refused yet."""
+        return [name for names in self._pending.values() for name in names]
+
+    def read(self, share: int, got: Got, *, last: bool) -> None:
+        """Read what follows what is known, until *share* objects did not open. *got* hears of each that was fetched.
+
+        Raises NotFound for an object that is listed and not there; with *last* that is a refusal.
+        """
+        self._share, self._got, self._last = share, got, last
+        try:
+            while (found := self._next()) is not None:
+                self._take(*found)
+        except Spent:
+            pass
+
+    def finish(self) -> None:
+        """Say what is left: it follows nothing that is known, or there was too much before it that did not open."""
+        left = sorted(name for name in self.todo if name not in self._behind)
+        behind = [name for name in self.todo if name in self._behind]
+        ready = set(self._ready)
+        self._share = SHARE
+        sound: SegmentName | None = None
+        try:
+            for name in left:
+                if self._open(name) is not None:
+                    sound = name  # it is genuine, and what comes before it is missing
+                    break
+                left = left[1:]
+        except Spent:
+            pass
+        if self._newer:
+            return
+        if sound is None:
+            for name in left:
+                self._reading.skip(name, self._listing, behind=name.first not in ready)
+        for name in behind if sound is not None else left + behind:
+            self._refuse(name, Verdict.UNREAD, _WHYS[Verdict.UNREAD])
+        if sound is not None and not self._refusals:
+            detail = f"before position {sound.first:,}"
+            self._fetched.alarms.append(alarm(self._link, "gap", self.writer, sound.first, detail, may_come=True))
+
+    def _next(self) -> tuple[Segment, list[Version]] | None:
+        """Return the next stretch that follows what is known. Raises Spent."""
+        while self._ready:
+            first = self._ready[0]
+            names, aside = self._pending.get(first, []), []
+            try:
+                while names:
+                    name = names[-1]
+                    opened = None if self._log.has(name) else self._open(name)
+                    names.pop()
+                    if opened is None:
+                        continue
+                    if self._log.knows(first - 1, opened[0].before):
+                        return opened
+                    aside.append(name)  # it follows another log than the one that is known
+            finally:
+                if aside:
+                    self._pending[first] = aside + names
+            if self._ready:
+                heapq.heappop(self._ready)
+        return None
+
+    def _take(self, segment: Segment, versions: list[Version]) -> None:
+        name = segment.name
+        if self._forks(segment):
+            self._fetched.notices.append(Notice("forked", segment.device))
+        self._log.add(name.first, segment.before, segment.hashes)
+        self._fetched.segments.append(segment)
+        self._fetched.versions += versions
+        for position in range(name.first, name.last + 1):
+            if position + 1 in self._pending:
+                heapq.heappush(self._ready, position + 1)
+
+    def _open(self, name: SegmentName) -> tuple[Segment, list[Version]] | None:
+        """Return the segment *name*, read once; or None, and it is refused. Raises Spent."""
+        if name in self._opened:
+            return self._opened[name]
+        if self._newer:
+            return None
+        if self._share <= 0:
+            raise Spent
+        try:
+            opened = self._reading.segment(name, self._listing)
+        except NotFound:
+            if not self._last:
+                raise
+            self._reading.unsure = True
+            self._refuse(name, Verdict.UNREADABLE, "it is listed and cannot be had")
+        except NewerFormat:
+            # nothing is wrong with it: this log goes on when this device has a ghostie that can read it
+            self._fetched.notices.append(Notice("newer", self._device()))
+            self._newer = True
+            self._pending.clear()
+            self._ready.clear()
+        except Unfit as unfit:
+            self._refuse(name, unfit.verdict, unfit.why)
+        else:
+            self._got(name)
+            self._opened[name] = opened
+            return opened
+        self._share -= 1
+        return None
+
+    def _device(self) -> str:
+        words = self._link.ledger.state.devices.get(self.writer)
+        return words.name if words else self.writer
+
+    def _refuse(self, name: SegmentName, verdict: Verdict, why: str) -> None:
+        if not self._reading.is_accepted(name):  # that is tried again each time, in case its writer mends it
+            self._refusals += 1
+            self._fetched.refusals.append((verdict, name, why))
+
+    def _forks(self, segment: Segment) -> bool:
+        """Tell whether *segment* says another thing about a position than what is known."""
+        tips = self._link.ledger.tips.along(self.writer, segment.before, segment.hashes)
+        return any(
+            (known := self._log.tips_at(segment.name.first + at)) and tip not in known for at, tip in enumerate(tips)
+        )
+
+
+def sentences(alarms: Iterable[Alarm]) -> list[str]:
+    """Return *alarms* in words for people: those about very many objects as one sentence."""
+    alarms = list(alarms)
+    found = [each for each in alarms if each.is_of_objects]
+    count = sum(each.count for each in found)
+    if count <= FEW:
+        return [each.sentence() for each in alarms]
+    logs = sorted({each.device or each.writer for each in found} - {""})
+    shown = ", ".join(logs[:FEW]) + (f" and {len(logs) - FEW:,} more" if len(logs) > FEW else "")
+    whose = [f"in the logs of {shown}"] if logs else []
+    whose += ["under names that nobody here has heard of"] if any(not each.writer for each in found) else []
+    unread = sum(each.count for each in found if each.kind == "unread")
+    rest = f"; {unread:,} were not read yet, and `ghostie sync verify` reads all" if unread else ""
+    one = f"{text.plural(count, 'object')} on the store are not this vault's or not whole, {' and '.join(whose)}{rest}"
+    return [one, *(each.sentence() for each in alarms if not each.is_of_objects)]
