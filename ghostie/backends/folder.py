@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ghostie import files
@@ -33,7 +32,7 @@ class FolderStore:
     def list(self, prefix: str) -> list[ObjectInfo]:
         self._reach()
         try:
-            found = sorted(_walk(self.root, "", prefix), key=lambda info: info.key)
+            found = sorted(_walk(str(self.root), prefix), key=lambda info: info.key)
         except OSError as error:
             raise Unreachable(why=f"{self.root}: {(error.strerror or 'it cannot be read').lower()}") from error
         self._reach()  # what vanished meanwhile was deleted, unless all of it did
@@ -77,16 +76,31 @@ class FolderStore:
             raise Unreachable(why=f"the folder {self.root} is not there")
 
 
-def _walk(root: Path, below: str, prefix: str) -> Iterator[ObjectInfo]:
-    with os.scandir(root / below) as entries:
-        for entry in entries:
-            key = f"{below}{entry.name}"
-            if entry.name.startswith("."):
-                continue  # temporary files of ours, and other programs' own
-            if entry.is_dir(follow_symlinks=False):
-                if f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/"):
-                    yield from _walk(root, f"{key}/", prefix)
-            elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):  # another device tidies up at this moment
-                    status = entry.stat(follow_symlinks=False)
-                    yield ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+def _walk(root: str, prefix: str) -> list[ObjectInfo]:
+    """Return the files below *root* whose key begins with *prefix*; a folder that is gone meanwhile has none."""
+    found: list[ObjectInfo] = []
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        try:
+            scan = os.scandir(f"{root}/{below}")
+        except FileNotFoundError:
+            if not below:
+                raise
+            continue  # another device tidies up at this moment
+        with scan as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue  # temporary files of ours, and other programs' own
+                key = below + name
+                if entry.is_dir(follow_symlinks=False):
+                    if f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/"):
+                        folders.append(f"{key}/")
+                elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    found.append(ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}"))
+    return found

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync import arriving
+from ghostie.sync.compaction import LEAST
 from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.litter import in_words, sorted_out
 from ghostie.sync.log import Alarm
 from ghostie.sync.notices import REBORN, RETIRED, Notice
-from ghostie.sync.reading import SHARE, Fetched, LogReader, Reading, Spent, Unfit, alarm, alarms_of, is_known
+from ghostie.sync.reading import SHARE, Fetched, LogReader, Reading, Refusals, Spent, Unfit, alarm, is_known
 from ghostie.sync.segment import Segment, SegmentName
 from ghostie.vault.vault import TakenIn
 
@@ -54,7 +55,8 @@ def _look_and_fetch(link: Link, reading: Reading, dry_run: bool) -> tuple[Fetche
         if notice := check_self(link, listing, dry_run=dry_run, reading=reading):
             notices.append(notice)
         try:
-            fetched = new_segments(link, listing, reading, last=attempt == RELISTINGS)
+            refused = Refusals(link)
+            fetched = new_segments(link, listing, reading, refused, last=attempt == RELISTINGS)
         except NotFound:
             # its writer may just have merged it into a bigger one: look again
             continue
@@ -62,7 +64,7 @@ def _look_and_fetch(link: Link, reading: Reading, dry_run: bool) -> tuple[Fetche
         gone = retired(link, fetched.segments)
         # what a retired writer has left behind follows a log that is not there for everybody
         missing = [each for each in missing if each.kind != "gap" or each.writer not in gone]
-        fetched.alarms = alarms_of(link, fetched.refusals) + missing
+        fetched.alarms = refused.alarms() + missing
         fetched.notices += notices + found_litter(link, listing, keep=not dry_run)
         return fetched, not missing and not reading.unsure
 
@@ -109,9 +111,7 @@ def retired(link: Link, segments: Iterable[Segment] = ()) -> set[str]:
     return {*link.ledger.state.retired, *(writer for segment in segments for writer in segment.retired)}
 
 
-def check_self(
-    link: Link, listing: Listing, *, dry_run: bool = False, reading: Reading | None = None
-) -> Notice | None:
+def check_self(link: Link, listing: Listing, *, dry_run: bool = False, reading: Reading | None = None) -> Notice | None:
     """Become a new writer if this one was retired, or if there are positions of it that it does not know; return a
     notice of that, or None.
 
@@ -160,17 +160,19 @@ def _authentic(link: Link, listing: Listing, reading: Reading) -> list[SegmentNa
     return found
 
 
-def new_segments(link: Link, listing: Listing, reading: Reading, *, last: bool = False) -> Fetched:
-    """Return the stretches that are not yet taken in, in an order in which each follows what came before it.
+def new_segments(link: Link, listing: Listing, reading: Reading, refused: Refusals, *, last: bool = False) -> Fetched:
+    """Return the stretches that are not yet taken in, in an order in which each follows what came before it, and add
+    what is refused to *refused*.
 
     Raises NotFound for an object that is listed and not there; with *last* that is an alarm.
     """
     fetched = Fetched()
+    refused.add_passed_over(listing.passed_over)
     mine = link.vault.device.writer
     readers = []
     for writer in sorted(listing.writers, key=lambda writer: (not is_known(link, writer), writer)):
         names = strangers(link, listing) if writer == mine else listing.of(writer)
-        readers.append(LogReader(link, writer, names, listing, reading, fetched))
+        readers.append(LogReader(link, writer, names, listing, reading, fetched, refused))
     readers = [reader for reader in readers if reader.todo]
     total, done = sum(listing.info(name).size for reader in readers for name in reader.todo), 0
 
@@ -203,11 +205,16 @@ def lost(link: Link, listing: Listing) -> list[tuple[int, int]]:
 
 
 def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> list[Alarm]:
-    """Return an alarm for every log that ends on the store before what is known or vouched for, in *fresh* ones too."""
+    """Return an alarm for every log that ends on the store before what is known or vouched for, in *fresh* ones too.
+
+    In a folder that a sync program keeps, a log may be short for a while: the writer joined its segments, and these were
+    removed before the joined one came; or it was retired. Then something else is there.
+    """
     mine, fresh = link.vault.device.writer, list(fresh)
     gone = retired(link, fresh)
+    own = "own-rollback"
     alarms = [
-        alarm(link, "own-rollback", mine, first - 1, f"positions {first:,} to {last:,}")
+        alarm(link, own, mine, first - 1, f"positions {first:,} to {last:,}", may_come=_may_come(link, listing, mine))
         for first, last in lost(link, listing)
         if mine not in gone
     ]
@@ -222,9 +229,16 @@ def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> li
         top = max(held, default=0)
         if top < known:
             detail = f"position {top:,} on the store, {known:,} known"
-            unseen = top >= link.ledger.log(writer).position  # only others have had it
-            alarms.append(alarm(link, "rollback", writer, top, detail, may_come=unseen))
+            alarms.append(alarm(link, "rollback", writer, top, detail, may_come=_may_come(link, listing, writer)))
     return alarms
+
+
+def _may_come(link: Link, listing: Listing, writer: str) -> bool:
+    """Tell whether what is missing of the log of *writer* may be on its way: not where the folder has no log any more,
+    and not where this device's own log was cut."""
+    if writer == link.vault.device.writer:
+        return bool(listing.names) and not listing.of(writer)
+    return bool(listing.names) or link.ledger.log(writer).position >= LEAST
 
 
 def removals(link: Link, versions: Iterable[Version]) -> int:

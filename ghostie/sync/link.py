@@ -29,7 +29,7 @@ from ghostie.paths import Layout
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
-from ghostie.sync.refused import Refused
+from ghostie.sync.refused import Refused, Verdict
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
@@ -61,17 +61,25 @@ def ignore(news: Progress | Pause) -> None:
 
 class Listing:
     """What one look at the store showed: the segments, the digests of the key objects, the keys of all else, and the
-    bytes of it all."""
+    bytes of it all.
 
-    def __init__(self, infos: Iterable[ObjectInfo]) -> None:
+    *passed_over* are the segments, with what is known of them, that *passes* names: the rest says nothing of them.
+    """
+
+    def __init__(
+        self, infos: Iterable[ObjectInfo], passes: Callable[[ObjectInfo], Verdict | None] = lambda info: None
+    ) -> None:
         self._segments: dict[SegmentName, ObjectInfo] = {}
         self._slots: dict[str, ObjectInfo] = {}
         self._of: dict[str, list[SegmentName]] = {}
+        self.passed_over: list[tuple[Verdict, ObjectInfo]] = []
         strays: list[str] = []
         self.size = 0
         for info in infos:
             self.size += info.size
-            if (name := SegmentName.parse(info.key)) is not None:
+            if (verdict := passes(info)) is not None:
+                self.passed_over.append((verdict, info))
+            elif (name := SegmentName.parse(info.key)) is not None:
                 self._segments[name] = info
                 self._of.setdefault(name.writer, []).append(name)
             elif (digest := key_digest(info.key)) is not None:
@@ -81,6 +89,11 @@ class Listing:
         self.names = tuple(self._segments)
         self.slots = frozenset(self._slots)
         self.strays = tuple(strays)
+
+    @property
+    def count(self) -> int:
+        """How many objects there are that look like ghostie's."""
+        return len(self.names) + len(self.slots) + len(self.passed_over)
 
     @property
     def writers(self) -> list[str]:
@@ -226,9 +239,18 @@ class Link:
         """Pause before a second look: a store may have answered stale."""
         self._sleep(self._pause)
 
-    def look(self) -> Listing:
-        """Return one listing of the store. Raises StoreError."""
-        return look(self.store)
+    def look(self, *, all_of_it: bool = False) -> Listing:
+        """Return one listing of the store. Raises StoreError.
+
+        Unless *all_of_it*, what was refused before in logs that nobody here has heard of is passed over.
+        """
+        infos = self.store.list(ROOT)
+        return Listing(infos) if all_of_it else Listing(infos, self.refused.passing(self._heard_of()))
+
+    def _heard_of(self) -> frozenset[str]:
+        """Return the writers of whom there is a word that somebody with the keys has written."""
+        state = self.ledger.state
+        return frozenset((self.vault.device.writer, *self.ledger.writers(), *state.vouched, *state.devices))
 
     def begin_look(self) -> Callable[[], Listing]:
         """Ask for one listing of the store; return what gives it, or raises StoreError."""

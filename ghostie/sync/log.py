@@ -361,7 +361,9 @@ class Ledger:
     def save(self) -> None:
         """Write the state, durably."""
         spelt = codec.dumps({"format": FORMAT, **asdict(self.state)})
-        files.write_durably(self._layout.sync_state, seal(self._keys, Purpose.SYNC_STATE, (b"state",), spelt))
+        packs = 2 * len(self.state.refused) < len(spelt)  # what is remembered of many objects is as good as random
+        sealed = seal(self._keys, Purpose.SYNC_STATE, (b"state",), spelt, compress=packs)
+        files.write_durably(self._layout.sync_state, sealed)
 
     def _read_state(self) -> None:
         try:

@@ -8,18 +8,20 @@ that no log holds up another. What was left unread is read on later, a part at e
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from ghostie import text
+from ghostie.backends.store import ObjectInfo
 from ghostie.crypto.sealing import is_cut
 from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.log import Alarm, WriterLog
 from ghostie.sync.notices import Notice
-from ghostie.sync.refused import Refused, Verdict, keep_copy
+from ghostie.sync.refused import UNREAD, Refused, Verdict, keep_copy
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 
 MOST_READ: Final = 80  # objects that do not open, in one look
@@ -45,15 +47,64 @@ _KINDS: Final = {
 }
 
 Got = Callable[[SegmentName], None]
-Refusal = tuple[Verdict, SegmentName, str]
+Group = tuple[str, str, bool]  # kind of alarm, writer, whether it may be on its way
+
+
+class Refusals:
+    """The objects that one look refused, by log and kind of alarm: how many, and the first few with the reason."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._accepted = frozenset(link.ledger.state.accepted)
+        self._known: dict[str, bool] = {}
+        self._counts: Counter[Group] = Counter()
+        self._few: dict[Group, list[tuple[SegmentName, str]]] = {}
+
+    def add(self, verdict: Verdict, name: SegmentName, why: str) -> bool:
+        """Count the object *name* in, unless a person has given it up; return whether it counts."""
+        if self._accepted and name.key in self._accepted:
+            return False  # it is tried again when it changes: its writer may mend it
+        known = self._known.get(name.writer)
+        if known is None:
+            known = self._known[name.writer] = is_known(self._link, name.writer)
+        group = _group(verdict, name.writer if known else "")
+        self._counts[group] += 1
+        if self._counts[group] <= FEW:
+            self._few.setdefault(group, []).append((name, why))
+        return True
+
+    def add_passed_over(self, passed_over: Iterable[tuple[Verdict, ObjectInfo]]) -> None:
+        """Count in what a listing passed over: it is in logs that nobody here has heard of."""
+        for verdict, info in passed_over:
+            if self._accepted and info.key in self._accepted:
+                continue
+            group = _group(verdict, "")
+            self._counts[group] += 1
+            if self._counts[group] <= FEW and (name := SegmentName.parse(info.key)) is not None:
+                self._few.setdefault(group, []).append((name, _WHYS[verdict]))
+
+    def alarms(self) -> list[Alarm]:
+        """Return the alarms that they come to: a few are named one by one, of many there is one for each log, and one
+        for all logs that nobody has heard of."""
+        alarms = []
+        for (kind, writer, may_come), found in self._few.items():
+            count = self._counts[kind, writer, may_come]
+            if count <= FEW and kind != "unread":
+                for name, why in found:
+                    detail = f"{_positions(name)}: {why}"
+                    alarms.append(alarm(self._link, kind, name.writer, name.first, detail, may_come=may_come))
+            else:
+                name, why = found[0]
+                detail = f"one of them at {_positions(name)}: {why}"
+                alarms.append(alarm(self._link, kind, writer, name.first, detail, count, may_come=may_come))
+        return sorted(alarms, key=lambda each: (each.writer, each.position, each.kind))
 
 
 @dataclass
 class Fetched:
     """New segments, each behind what it follows; what cannot be trusted; what a person should hear of.
 
-    *refusals* are the objects that were refused: the verdict, name and reason. *waiting* has the alarms that are not
-    one yet: see `arriving`.
+    *waiting* has the alarms that are not one yet: see `arriving`.
     """
 
     segments: list[Segment] = field(default_factory=list)
@@ -61,7 +112,6 @@ class Fetched:
     alarms: list[Alarm] = field(default_factory=list)
     waiting: list[Alarm] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
 
 
 class Unfit(Exception):
@@ -85,7 +135,8 @@ class Reading:
         self._keep = keep
         self._accepted = frozenset(link.ledger.state.accepted)
         self.refused: Refused = link.refused
-        self.reads_on = again and self.refused.begin()
+        if again:
+            self.refused.begin()
         self.unsure = False  # something was refused that is to be read once more
         self._left, self._bytes = MOST_READ, MOST_BYTES
 
@@ -97,11 +148,7 @@ class Reading:
     def known(self, name: SegmentName, listing: Listing) -> Verdict | None:
         """Return why the object *name* is not to be read, or None."""
         verdict = self.refused.verdict(listing.info(name))
-        return None if self.reads_on and verdict in (Verdict.UNREAD, Verdict.BEHIND) else verdict
-
-    def is_accepted(self, name: SegmentName) -> bool:
-        """Tell whether a person has given the object *name* up."""
-        return name.key in self._accepted
+        return None if self.refused.reads_on and verdict in UNREAD else verdict
 
     def segment(self, name: SegmentName, listing: Listing) -> tuple[Segment, list[Version]]:
         """Return the segment *name* and its versions. Raises Unfit, Spent, NewerFormat, NotFound or StoreError."""
@@ -124,7 +171,7 @@ class Reading:
             self._spend(len(content))
             verdict = _verdict(error, content)
             self.unsure = self.refused.refuse(info, content, verdict) or self.unsure
-            if self._keep and not self.is_accepted(name):
+            if self._keep and name.key not in self._accepted:
                 keep_copy(self._link.vault.layout.quarantine, name.file, content)
             raise Unfit(verdict, str(error.facts["why"])) from error
         self.refused.forget(info)
@@ -159,29 +206,10 @@ def is_known(link: Link, writer: str) -> bool:
     return writer in ledger.state.vouched or writer in ledger.state.devices or ledger.log(writer).position > 0
 
 
-def alarms_of(link: Link, refusals: Iterable[Refusal]) -> list[Alarm]:
-    """Return the alarms that *refusals* come to: a few are named one by one, of many there is one for each log, and one
-    for all logs that nobody has heard of."""
-    groups: dict[tuple[str, str, bool], list[tuple[SegmentName, str]]] = {}
-    known: dict[str, bool] = {}
-    for verdict, name, why in refusals:
-        if name.writer not in known:
-            known[name.writer] = is_known(link, name.writer)
-        # a key object that is on its way brings what is in the logs that are known
-        may_come = verdict is Verdict.HALF or (verdict is Verdict.UNSHOWN and known[name.writer])
-        writer = name.writer if known[name.writer] else ""
-        groups.setdefault((_KINDS[verdict], writer, may_come), []).append((name, why))
-    alarms = []
-    for (kind, writer, may_come), found in groups.items():
-        if len(found) <= FEW and kind != "unread":
-            for name, why in found:
-                detail = f"{_positions(name)}: {why}"
-                alarms.append(alarm(link, kind, name.writer, name.first, detail, may_come=may_come))
-        else:
-            name, why = min(found)
-            detail = f"the first at {_positions(name)}: {why}"
-            alarms.append(alarm(link, kind, writer, name.first, detail, len(found), may_come=may_come))
-    return sorted(alarms, key=lambda each: (each.writer, each.position, each.kind))
+def _group(verdict: Verdict, writer: str) -> Group:
+    # a key object that is on its way brings what is in the logs that are known
+    may_come = verdict is Verdict.HALF or (verdict is Verdict.UNSHOWN and writer != "")
+    return _KINDS[verdict], writer, may_come
 
 
 def _positions(name: SegmentName) -> str:
@@ -192,9 +220,17 @@ class LogReader:
     """Reads one writer's new stretches. The log is a copy to think with: what is known, and what was just read."""
 
     def __init__(
-        self, link: Link, writer: str, names: list[SegmentName], listing: Listing, reading: Reading, fetched: Fetched
+        self,
+        link: Link,
+        writer: str,
+        names: list[SegmentName],
+        listing: Listing,
+        reading: Reading,
+        fetched: Fetched,
+        refused: Refusals,
     ) -> None:
         self._link = link
+        self._refused = refused
         self.writer = writer
         self._listing = listing
         self._reading = reading
@@ -209,18 +245,20 @@ class LogReader:
         self._last = False
         self._got: Got = lambda name: None
         self._pending: dict[int, list[SegmentName]] = {}  # by where they begin, the best last
-        vouched = link.ledger.state.vouched.get(writer)
-        # what another device vouches for is genuine; of the others, the longest first
-        for name in sorted(names, key=lambda name: (name.first, (name.last, name.tip) == vouched, name.last)):
-            if self._log.has(name):
-                continue
+        unknown = []
+        for name in names:
             verdict = reading.known(name, listing)
-            if verdict in (None, Verdict.BEHIND):
-                self._pending.setdefault(name.first, []).append(name)
+            if verdict is not None and verdict is not Verdict.BEHIND:
+                if not self._log.has(name):
+                    self._refuse(name, verdict, _WHYS[verdict])
+            elif not self._log.has(name):
+                unknown.append(name)
                 if verdict is Verdict.BEHIND:
                     self._behind.add(name)
-            elif verdict in _KINDS:
-                self._refuse(name, verdict, _WHYS[verdict])
+        vouched = link.ledger.state.vouched.get(writer)
+        # what another device vouches for is genuine; of the others, the longest first
+        for name in sorted(unknown, key=lambda name: ((name.last, name.tip) == vouched, name.last)):
+            self._pending.setdefault(name.first, []).append(name)
         self._ready = [first for first in self._pending if self._log.tips_at(first - 1)]
         heapq.heapify(self._ready)
 
@@ -335,9 +373,7 @@ class LogReader:
         return words.name if words else self.writer
 
     def _refuse(self, name: SegmentName, verdict: Verdict, why: str) -> None:
-        if not self._reading.is_accepted(name):  # that is tried again each time, in case its writer mends it
-            self._refusals += 1
-            self._fetched.refusals.append((verdict, name, why))
+        self._refusals += self._refused.add(verdict, name, why)
 
     def _forks(self, segment: Segment) -> bool:
         """Tell whether *segment* says another thing about a position than what is known."""

@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import hashlib
 import secrets
+from collections.abc import Callable, Collection
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ MOST_KNOWN: Final = 1 << 17  # objects that are remembered: 9 bytes each
 MOST_COPIES: Final = 64  # objects that are kept in quarantine
 MOST_COPIED: Final = 16 << 20  # bytes of them
 ROUNDS: Final = 3  # pulls between two that read on in what was not read
+_WRITER: Final = slice(len("ghostie/"), len("ghostie/") + 16)  # in a segment's key
 _SALT: Final = 16
 _MARK: Final = 8
 _HEAD: Final = 2 + _SALT
@@ -44,6 +46,10 @@ class Verdict(IntEnum):
     UNSHOWN = 7  # sealed under an epoch that this device does not know
 
 
+UNREAD: Final = (Verdict.UNREAD, Verdict.BEHIND)
+_VERDICTS: Final = {int(each): each for each in Verdict}
+
+
 class Refused:
     """The objects of one store that were refused; they stand in the sync state, and are changed under the sync lock."""
 
@@ -54,6 +60,7 @@ class Refused:
         self._seen: set[bytes] = set()
         self._first: dict[bytes, bytes] = {}
         self._rest = 0
+        self.reads_on = False  # in what was not read
         self._read()
         self._behind = self._is_behind()
 
@@ -61,8 +68,19 @@ class Refused:
         """Return what is known of the object *info*, or None for one that is to be read."""
         mark = self._mark(info)
         self._seen.add(mark)
-        code = self._known.get(mark)
-        return None if code is None or code > max(Verdict) else Verdict(code)
+        return _VERDICTS.get(self._known.get(mark, -1))
+
+    def passing(self, writers: Collection[str]) -> Callable[[ObjectInfo], Verdict | None]:
+        """Return what tells of an object why it is not to be read, if it is in the log of none of *writers*."""
+
+        def passes(info: ObjectInfo) -> Verdict | None:
+            key = info.key
+            if not self._known or key[_WRITER] in writers or not key.endswith(".seg"):
+                return None
+            verdict = self.verdict(info)
+            return None if self.reads_on and verdict in UNREAD else verdict
+
+        return passes
 
     def note(self, info: ObjectInfo, verdict: Verdict) -> None:
         """Remember *verdict* of *info*; where very many are remembered, not of one more."""
@@ -87,18 +105,12 @@ class Refused:
         """Let *info* be read again."""
         self._known.pop(self._mark(info), None)
 
-    def begin(self) -> bool:
-        """Begin a pull; return whether it reads on in what was not read."""
+    def begin(self) -> None:
+        """Begin a pull: every few of them read on in what was not read."""
         self._seen.clear()
         self._behind = self._is_behind()
-        if not self._behind:
-            self._rest = 0
-            return False
-        if self._rest:
-            self._rest -= 1
-            return False
-        self._rest = ROUNDS
-        return True
+        self.reads_on = self._behind and not self._rest
+        self._rest = 0 if not self._behind else ROUNDS if self.reads_on else self._rest - 1
 
     def save(self, *, whole: bool = False) -> None:
         """Put what is known into the state, for `Ledger.save`; with *whole*, less what was not asked about since
@@ -112,7 +124,7 @@ class Refused:
         self._state.refused = base64.b64encode(spelt).decode() if self._known else ""
 
     def _is_behind(self) -> bool:
-        return int(Verdict.UNREAD) in self._known.values()
+        return not {int(each) for each in UNREAD}.isdisjoint(self._known.values())
 
     def _mark(self, info: ObjectInfo) -> bytes:
         spelt = f"{info.key}\n{info.size}\n{info.tag}".encode(errors="surrogateescape")

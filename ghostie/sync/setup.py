@@ -133,8 +133,9 @@ def set_up(
         if expected is not None:
             return _join(meant, _named(expected, slots, empty=not listing.names and not listing.slots))
         if not slots and listing.names:
+            wait = "" if backend_of(place.backend).remote else "; where a sync program brings the folder, wait for it"
             raise StoreRefused(
-                why="it holds segments but no key object; run `ghostie sync repair` on a device that knows it"
+                why=f"it holds segments but no key object; `ghostie sync repair` on a device that knows it puts it back{wait}"
             )
         if not slots:
             return _create(meant)

@@ -88,7 +88,7 @@ def status(link: Link, *, look: bool = False) -> Status:
         pulled=state.pulled,
         pushed=state.pushed,
         behind=sum(line.behind for line in lines) if listing is not None else None,
-        objects=len(listing.names) + len(listing.slots) if listing is not None else None,
+        objects=listing.count if listing is not None else None,
         size=listing.size if listing is not None else None,
     )
 
@@ -139,7 +139,7 @@ def verify(link: Link) -> list[str]:
 def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]]:
     """Return a listing, the segments in it that are what they say (not their versions), and what ails the others."""
     for attempt in range(1, intake.RELISTINGS + 1):
-        listing = link.look()
+        listing = link.look(all_of_it=True)
         sound: list[Segment] = []
         bad: dict[SegmentName, str] = {}
         gone = False

@@ -199,9 +199,10 @@ def test_20_the_store_is_gone(pair: Scene) -> None:
     shutil.rmtree(pair.store)
     for action in ("push", "pull", "run", "verify", "repair", "compact"):
         failed(laptop("sync", action), 20)
-    status = laptop.ok("sync", "status", "--json").json()
+    status = laptop("sync", "status", "--json", code=20).json()
     assert (status["reached"], status["ahead"]) == (False, 1)
-    assert "not reached" in laptop.ok("sync", "status").out
+    assert "not reached" in laptop("sync", "status", code=20).out
+    assert laptop.ok("sync", "status", "--offline", "--json").json()["ahead"] == 1
     assert not pair.store.exists(), "a folder that vanished is not made anew"
 
 
