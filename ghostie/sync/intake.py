@@ -5,6 +5,7 @@ Nothing here changes the vault: it decides, and the engine acts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from ghostie.errors import NewerFormat, NotFound, StoreRefused
@@ -16,7 +17,7 @@ from ghostie.sync.litter import in_words, sorted_out
 from ghostie.sync.log import Alarm
 from ghostie.sync.notices import REBORN, RETIRED, Notice
 from ghostie.sync.reading import SHARE, Fetched, LogReader, Reading, Refusals, Spent, Unfit, alarm, is_known
-from ghostie.sync.segment import Segment, SegmentName
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 from ghostie.vault.vault import TakenIn
 
 RELISTINGS = 3
@@ -207,8 +208,8 @@ def lost(link: Link, listing: Listing) -> list[tuple[int, int]]:
 def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> list[Alarm]:
     """Return an alarm for every log that ends on the store before what is known or vouched for, in *fresh* ones too.
 
-    In a folder that a sync program keeps, a log may be short for a while: the writer joined its segments, and these were
-    removed before the joined one came; or it was retired. Then something else is there.
+    In a folder that a sync program keeps, a log may be short for a while: the writer joined its segments, and these
+    were removed before the joined one came; or it was retired. Then something else is there.
     """
     mine, fresh = link.vault.device.writer, list(fresh)
     gone = retired(link, fresh)

@@ -135,7 +135,7 @@ def set_up(
         if not slots and listing.names:
             wait = "" if backend_of(place.backend).remote else "; where a sync program brings the folder, wait for it"
             raise StoreRefused(
-                why=f"it holds segments but no key object; `ghostie sync repair` on a device that knows it puts it back{wait}"
+                why=f"it holds segments but no key object; run `ghostie sync repair` on a device that knows it{wait}"
             )
         if not slots:
             return _create(meant)
