@@ -165,15 +165,17 @@ def named_key(sealed: bytes) -> bytes:
     return bytes(sealed[9:25])
 
 
-def is_cut(content: bytes) -> bool:
-    """Tell whether *content* looks like sealed bytes that are not all there: too short, or with a hole in it.
+def fits_whole(size: int) -> bool:
+    """Tell whether sealed bytes can have *size* bytes: padding leaves few sizes."""
+    return size >= OVERHEAD + SMALLEST and padded(size - OVERHEAD) == size - OVERHEAD
 
-    What is whole has a length that padding gives, and nowhere many zeros. A cut that leaves such a length is not told.
+
+def is_cut(content: bytes) -> bool:
+    """Tell whether *content* looks like sealed bytes that are not all there: of another size, or with a hole in it.
+
+    What is whole has nowhere many zeros. A cut that leaves a size that fits is not told.
     """
-    if _HOLE in content:
-        return True
-    boxed = len(content) - OVERHEAD
-    return MAGIC.startswith(content[:4]) and (boxed < SMALLEST or padded(boxed) != boxed)
+    return _HOLE in content or (MAGIC.startswith(content[:4]) and not fits_whole(len(content)))
 
 
 def padded(length: int) -> int:

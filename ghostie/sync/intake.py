@@ -171,10 +171,11 @@ def new_segments(link: Link, listing: Listing, reading: Reading, refused: Refusa
     refused.add_passed_over(listing.passed_over)
     mine = link.vault.device.writer
     readers = []
-    for writer in sorted(listing.writers, key=lambda writer: (not is_known(link, writer), writer)):
+    for writer in sorted(listing.writers):
         names = strangers(link, listing) if writer == mine else listing.of(writer)
         readers.append(LogReader(link, writer, names, listing, reading, fetched, refused))
     readers = [reader for reader in readers if reader.todo]
+    readers.sort(key=lambda reader: (not is_known(link, reader.writer), not reader.is_likely))
     total, done = sum(listing.info(name).size for reader in readers for name in reader.todo), 0
 
     def got(name: SegmentName) -> None:
@@ -185,6 +186,9 @@ def new_segments(link: Link, listing: Listing, reading: Reading, refused: Refusa
     for share in (SHARE, len(listing.names)):  # before any log gets more
         for reader in readers:
             reader.read(share, got, last=last)
+    for share in (SHARE, len(listing.names)):
+        for reader in readers:
+            reader.probe(share)
     for reader in readers:
         reader.finish()
     return fetched

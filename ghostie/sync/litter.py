@@ -18,13 +18,13 @@ _FOLDERS: Final = re.compile(
 # files of file managers, and whatever ends or begins like a transfer that is under way
 _FILES: Final = re.compile(
     r"(?:Thumbs\.db|ehthumbs(?:_vista)?\.db|desktop\.ini|Icon\r?|folder\.jpg|Network Trash Folder"
-    r"|~syncthing~.*|~\$.*|\..*"
+    r"|Copy of .*|~syncthing~.*|~\$.*|\..*"
     r"|.*\.(?:part|partial|filepart|tmp|temp|crdownload|download|icloud|!sync|bts|swp|bak|old|lnk)|.*~)",
     re.IGNORECASE,
 )
 # a copy of one of ours under a longer name: `.sync-conflict-…`, ` (1)`, ` (conflicted copy …)`, `-HOST`
 _COPY: Final = re.compile(
-    r"(?:Copy of )?(?:[1-9][0-9]{0,14}-[1-9][0-9]{0,14}\.[0-9a-f]{16}|[0-9a-f]{32})(?:\.seg|\.key)?[ ._~(\[-].+",
+    r"(?:[1-9][0-9]{0,14}-[1-9][0-9]{0,14}\.[0-9a-f]{16}|[0-9a-f]{32})(?!\.(?:seg|key)$)[ ._~(\[-].+",
     re.IGNORECASE | re.DOTALL,
 )
 NAMED: Final = 3

@@ -8,14 +8,14 @@ that no log holds up another. What was left unread is read on later, a part at e
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from ghostie import text
 from ghostie.backends.store import ObjectInfo
-from ghostie.crypto.sealing import is_cut
+from ghostie.crypto.sealing import fits_whole, is_cut
 from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync.link import Link, Listing
@@ -212,6 +212,17 @@ def _group(verdict: Verdict, writer: str) -> Group:
     return _KINDS[verdict], writer, may_come
 
 
+def _from_both_ends(names: Iterable[SegmentName]) -> list[SegmentName]:
+    """Return *names*, the best last: the longest, for it may hold the others; then the shortest, the next longest…"""
+    left = deque(sorted(names, key=lambda name: name.last))
+    best: list[SegmentName] = []
+    while left:
+        best.append(left.pop())
+        if left:
+            best.append(left.popleft())
+    return best[::-1]
+
+
 def _positions(name: SegmentName) -> str:
     return f"positions {name.first:,} to {name.last:,}"
 
@@ -242,30 +253,43 @@ class LogReader:
         self._refusals = 0
         self._share = 0
         self._newer = False
+        self._sound: SegmentName | None = None
         self._last = False
         self._got: Got = lambda name: None
         self._pending: dict[int, list[SegmentName]] = {}  # by where they begin, the best last
-        unknown = []
+        vouched = link.ledger.state.vouched.get(writer)
+        behind_others = vouched is not None and self._log.position < vouched[0]
+        by_first: dict[int, list[SegmentName]] = {}
         for name in names:
             verdict = reading.known(name, listing)
-            if verdict is not None and verdict is not Verdict.BEHIND:
-                if not self._log.has(name):
-                    self._refuse(name, verdict, _WHYS[verdict])
-            elif not self._log.has(name):
-                unknown.append(name)
+            if self._log.has(name):
+                continue
+            if verdict in (None, Verdict.BEHIND) or (verdict is Verdict.UNREAD and behind_others):
+                by_first.setdefault(name.first, []).append(name)
                 if verdict is Verdict.BEHIND:
                     self._behind.add(name)
-        vouched = link.ledger.state.vouched.get(writer)
-        # what another device vouches for is genuine; of the others, the longest first
-        for name in sorted(unknown, key=lambda name: ((name.last, name.tip) == vouched, name.last)):
-            self._pending.setdefault(name.first, []).append(name)
+            else:
+                self._refuse(name, verdict, _WHYS[verdict])
+        # what another device vouches for is genuine, and what has a size that no seal has is not
+        for first, found in by_first.items():
+            self._pending[first] = sorted(
+                _from_both_ends(found), key=lambda name: ((name.last, name.tip) == vouched, self._fits(name))
+            )
         self._ready = [first for first in self._pending if self._log.tips_at(first - 1)]
         heapq.heapify(self._ready)
 
     @property
     def todo(self) -> list[SegmentName]:
         """What was neither taken in nor refused yet."""
-        return [name for names in self._pending.values() for name in names]
+        return [name for names in self._pending.values() for name in names if not self._log.has(name)]
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether something of that may be genuine by its size."""
+        return any(self._fits(name) for name in self.todo)
+
+    def _fits(self, name: SegmentName) -> bool:
+        return fits_whole(self._listing.info(name).size)
 
     def read(self, share: int, got: Got, *, last: bool) -> None:
         """Read what follows what is known, until *share* objects did not open. *got* hears of each that was fetched.
@@ -279,31 +303,38 @@ class LogReader:
         except Spent:
             pass
 
-    def finish(self) -> None:
-        """Say what is left: it follows nothing that is known, or there was too much before it that did not open."""
-        left = sorted(name for name in self.todo if name not in self._behind)
-        behind = [name for name in self.todo if name in self._behind]
-        ready = set(self._ready)
-        self._share = SHARE
-        sound: SegmentName | None = None
+    def probe(self, share: int) -> None:
+        """Look in what follows nothing that is known for something genuine, until *share* more did not open."""
+        self._share = share
         try:
-            for name in left:
+            for name in sorted(name for name in self.todo if name not in self._behind):
+                if self._sound is not None:
+                    return
                 if self._open(name) is not None:
-                    sound = name  # it is genuine, and what comes before it is missing
-                    break
-                left = left[1:]
+                    self._sound = name
+                elif self._newer:
+                    return
+                else:
+                    self._pending[name.first].remove(name)
         except Spent:
             pass
+
+    def finish(self) -> None:
+        """Say what is left: it follows nothing that is known, or there was too much before it that did not open."""
         if self._newer:
             return
-        if sound is None:
+        left, ready = self.todo, set(self._ready)
+        if self._sound is None:
             for name in left:
                 self._reading.skip(name, self._listing, behind=name.first not in ready)
-        for name in behind if sound is not None else left + behind:
-            self._refuse(name, Verdict.UNREAD, _WHYS[Verdict.UNREAD])
-        if sound is not None and not self._refusals:
-            detail = f"before position {sound.first:,}"
-            self._fetched.alarms.append(alarm(self._link, "gap", self.writer, sound.first, detail, may_come=True))
+        for name in left:
+            if self._sound is None or name in self._behind:
+                self._refuse(name, Verdict.UNREAD, _WHYS[Verdict.UNREAD])
+        if self._sound is not None and not self._refusals:
+            # it is genuine, and what comes before it is missing
+            first = self._sound.first
+            found = alarm(self._link, "gap", self.writer, first, f"before position {first:,}", may_come=True)
+            self._fetched.alarms.append(found)
 
     def _next(self) -> tuple[Segment, list[Version]] | None:
         """Return the next stretch that follows what is known. Raises Spent."""

@@ -112,16 +112,17 @@ class Refused:
         self.reads_on = self._behind and not self._rest
         self._rest = 0 if not self._behind else ROUNDS if self.reads_on else self._rest - 1
 
-    def save(self, *, whole: bool = False) -> None:
-        """Put what is known into the state, for `Ledger.save`; with *whole*, less what was not asked about since
-        `begin`."""
+    def save(self, *, whole: bool = False) -> bool:
+        """Put what is known into the state, for `Ledger.save`, and return whether it is another than before; with
+        *whole*, less what was not asked about since `begin`."""
         if whole:
             self._known = {mark: code for mark, code in self._known.items() if mark in self._seen}
             if self._is_behind() and not self._behind:
                 self._rest = ROUNDS
         spelt = bytes((FORMAT, self._rest)) + self._salt
         spelt += b"".join(mark + bytes((code,)) for mark, code in self._known.items())
-        self._state.refused = base64.b64encode(spelt).decode() if self._known else ""
+        before, self._state.refused = self._state.refused, base64.b64encode(spelt).decode() if self._known else ""
+        return before != self._state.refused
 
     def _is_behind(self) -> bool:
         return not {int(each) for each in UNREAD}.isdisjoint(self._known.values())

@@ -15,6 +15,8 @@ from ghostie.sync.reading import alarm
 from ghostie.sync.segment import Segment, SegmentName, key_name, open_segment
 from ghostie.sync.survey import holes, read_all
 
+NAMED = 3  # objects that are given up by name
+
 
 def repair(link: Link, *, dry_run: bool = False) -> list[str]:
     """Put back what the store lost and this device knows; accept what cannot be had. Return what was done, in words.
@@ -30,7 +32,10 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         if notice := intake.check_self(link, listing, dry_run=dry_run):
             done.append(notice.sentence())
         lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
-        done += [f"accepted that {key} cannot be read" for key in lost if key not in link.ledger.state.accepted]
+        given_up = [key for key in lost if key not in link.ledger.state.accepted]
+        done += [f"accepted that {key} cannot be read" for key in given_up[:NAMED]]
+        if len(given_up) > NAMED:
+            done.append(f"accepted that {len(given_up) - NAMED:,} more objects cannot be read")
         link.ledger.state.accepted = lost
         whole = listing.only(segment.name for segment in sound)
         ends = {each.writer: each for each in intake.rollbacks(link, listing) if each.kind == "rollback"}
@@ -45,6 +50,7 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         _mend_own(link, whole, bad, done, dry_run)  # last: it vouches only for what was not just given up
         if not dry_run:
             link.ledger.state.alarms, link.ledger.state.waiting = [], []
+            link.refused.save()
             link.ledger.save()
         return done
 

@@ -118,6 +118,8 @@ def verify(link: Link) -> list[str]:
     """Read and check every object on the store against its name, its seal and its log; return the problems."""
     with link.session():
         listing, sound, bad = read_all(link)
+        if link.refused.save():
+            link.ledger.save()
         problems: list[str] = []
         try:
             link.check_vault(listing)
@@ -148,6 +150,7 @@ def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]
                 segment = open_segment(link.vault.keys, link.ledger.tips, name, link.store.get(name.key))
                 segment.versions()
                 sound.append(replace(segment, raw=()))
+                link.refused.forget(listing.info(name))
             except (BadSegment, NotFound, StoreRefused) as error:
                 bad[name] = str(error)
                 gone = gone or isinstance(error, NotFound)

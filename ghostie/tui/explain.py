@@ -48,7 +48,24 @@ ALARMS: Final[Mapping[str, Explained]] = {
         "Look whether two vaults share this place: each needs a folder or a prefix of its own. {repair} goes on without"
         " the object.",
     ),
+    "unread": Explained(
+        "There were too many objects that do not open to read all at once. These are read on a few at a time.",
+        "Look who has access to the store. {verify} reads all that is there.",
+    ),
 }
+
+ALARMS_OF_MANY: Final = Explained(
+    "Somebody who can write to the store put objects there that are none of this vault's, or it is damaged. Nothing of"
+    " them was taken in; each is read once and then known.",
+    "Look who has access to the store. {verify} reads all that is there, and {repair} goes on without what cannot be"
+    " read.",
+)
+ARRIVING: Final = Explained(
+    "Where another program keeps the folder in step, files come late and in any order. What follows waits for it; all"
+    " else was taken in. If it is still missing after a day and three more looks, that is an alarm.",
+    "Look whether that program runs, here and on the device that wrote it; then {pull}.",
+)
+LITTER: Final = "Files of other programs, such as conflict copies and thumbnails: they are passed over."
 
 # by the kinds of `ghostie.sync.notices.NOTICES`
 NOTICES: Final[Mapping[str, Explained]] = {
@@ -71,6 +88,10 @@ NOTICES: Final[Mapping[str, Explained]] = {
     "forked": Explained(
         "Nothing is lost by it, and the device sorts itself out with its next sync.",
         "If you copied or restored none, somebody else has its files: look for them, then `ghostie keys rotate`.",
+    ),
+    "litter": Explained(
+        "They are passed over, and this is said once.",
+        "Conflict copies and half transfers may be removed; what ghostie wrote may not.",
     ),
     "newer": Explained(
         "What this device cannot read yet waits on the store; all else was taken in.",
@@ -103,6 +124,11 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "A drive that is not mounted looks like this, an emptied or another folder, and a store that somebody put in"
         " its place. Nothing was sent there, and nothing taken in.",
         "If it was moved or emptied on purpose, {setup} and say so. If not, look at the store first.",
+    ),
+    "EmptyFolder": Explained(
+        "A drive that is not mounted looks like this: its folder is there, and empty. Nothing was sent there, and"
+        " nothing taken in.",
+        "Mount it, then {run}. Only if the folder was emptied on purpose, {setup} and say so.",
     ),
     "ForeignVault": Explained(
         "There is a vault already, and the passphrase that was given does not open it. Nothing was changed.",

@@ -14,8 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ghostie.backends.http import Http, Patience
+from ghostie.backends.retry import BUDGET, Retrying
 from ghostie.backends.s3 import S3Store
 from ghostie.errors import AuthFailed, NotFound, QuotaExceeded, StoreError, StoreRefused, Throttled, Unreachable
+from ghostie.sync.setup import try_out
 
 from .faultproxy import Asked, FaultProxy, Play, Script, http
 
@@ -461,3 +463,42 @@ def test_the_probe_finds_a_store_that_gives_back_something_else(serve: Serve) ->
     with pytest.raises(StoreRefused):
         store_at(server).probe()
     assert server.asked[-1].method == "DELETE"
+
+
+def test_a_store_that_asks_to_wait_at_every_third_request_is_set_up_all_the_same(serve: Serve) -> None:
+    """Each request is made again by itself: were the whole try made again, it would never come through."""
+    kept: dict[str, bytes] = {}
+
+    def script(asked: Asked) -> Play:
+        if len(server.asked) % 3 == 1:
+            return error(503, "SlowDown")
+        if asked.method == "PUT":
+            kept[asked.target] = asked.body
+            return STORED
+        if asked.method == "DELETE":
+            del kept[asked.target]
+            return http(204)
+        return http(200, kept[asked.target], OBJECT)
+
+    server = serve(script)
+    store = store_at(server)
+    paused: list[float] = []
+    assert store.tried_out(Retrying(store, sleep=paused.append).tried)["create_only"] == "ignored"
+    assert len(paused) == 3
+    assert kept == {}
+    with pytest.raises(Throttled):
+        store.tried_out(lambda request: request())
+
+
+def test_setup_makes_a_request_again_as_a_sync_does(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    def script(asked: Asked) -> Play:
+        tries.append(asked.method)
+        return error(503, "SlowDown")
+
+    server = serve(script)
+    monkeypatch.setattr(Retrying, "_pause", lambda self, error, tries: 0.0)
+    with pytest.raises(Throttled):
+        try_out("s3", {"endpoint": server.address, "bucket": "bkt"}, SECRETS)
+    assert tries[: BUDGET.tries] == ["PUT"] * BUDGET.tries

@@ -77,6 +77,12 @@ class World:
         """Return the same device as another process would open it."""
         return self.at(link.vault.layout, store=link.store)
 
+    def again_kept(self, link: Link) -> Link:
+        """Return the same device as another process would open it, over a folder that a sync program keeps."""
+        link = self.again(link)
+        link.replicated = True
+        return link
+
     def copied(self, link: Link, name: str) -> Link:
         """Return a copy of the whole home, as a cloned disk or a restored backup is one."""
         shutil.copytree(link.vault.layout.home, self.root / name)

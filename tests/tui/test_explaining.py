@@ -146,3 +146,41 @@ def test_how_far_a_sync_is_how_quick_and_that_it_waits_are_said_until_it_is_stop
         assert begun["long"].cancelled
 
     house.run(story, size=(80, 40))
+
+
+def test_what_is_on_its_way_and_what_other_programs_left_are_said_and_explained(house: House) -> None:
+    meeting = Meeting(house)
+    meeting.sync(house.vault)
+    for content in ("first", "second", "third"):
+        meeting.phone.add(content)
+        meeting.sync(meeting.phone)
+    (late,) = meeting.folder.glob("ghostie/*/memories/2-2.*.seg")
+    (late.parent / "Thumbs.db").write_bytes(b"x")
+    late.rename(meeting.folder.parent / "held")
+
+    async def story(screen: Screen) -> None:
+        await screen.press("S")
+        await screen.sees("On its way", "a day and three", "litter     Thumbs.db")
+        assert "the store is not as it should be" not in screen.text()
+        (meeting.folder.parent / "held").rename(late)
+        await screen.press("p")
+        await screen.sees("Took in 3 versions")
+        await screen.no_longer_sees("On its way")
+
+    house.run(story, size=(100, 44))
+
+
+def test_very_many_junk_objects_are_one_alarm_with_one_explanation(house: House) -> None:
+    meeting = Meeting(house)
+    meeting.phone.add("first")
+    meeting.sync(meeting.phone)
+    meeting.sync(house.vault)
+    folder = meeting.folder / "ghostie" / meeting.phone.device.writer / "memories"
+    for number in range(300):
+        (folder / f"2-{number + 2}.{number:016x}.seg").write_bytes(b"junk")
+
+    async def story(screen: Screen) -> None:
+        await screen.press("S")
+        await screen.sees("1 alarm:", "300 objects", "Look who has access")
+
+    house.run(story, size=(100, 44))

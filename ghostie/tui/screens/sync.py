@@ -13,7 +13,7 @@ from ghostie.errors import BadMemory, Brake, GhostieError, Unreachable
 from ghostie.memory import local, millis
 from ghostie.tui.actions import Action
 from ghostie.tui.bases import Telling, Working
-from ghostie.tui.explain import ALARMS, NOTICES, explained
+from ghostie.tui.explain import ALARMS, ALARMS_OF_MANY, ARRIVING, LITTER, NOTICES, explained
 from ghostie.tui.keeper import Cancelled
 from ghostie.tui.screens.prompts import QuestionPlace, confirm
 from ghostie.tui.sheets import Sheet
@@ -87,7 +87,7 @@ class SyncPlace(Working, Telling):
             if found["store"] is not None and not before.get("store"):
                 self.do_look()
         else:
-            kept = ("looked", "behind", "objects", "size", "incoming", "notices")
+            kept = ("looked", "behind", "objects", "size", "incoming", "notices", "litter")
             self._stands({**found, **{name: before[name] for name in kept if name in before}})
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -112,6 +112,7 @@ class SyncPlace(Working, Telling):
             self._nowhere(sheet)
         else:
             self._alarms(sheet, found)
+            self._arriving(sheet, found)
             sheet.gap()
             self._facts(sheet, found)
             self._moves(sheet, found)
@@ -135,8 +136,19 @@ class SyncPlace(Working, Telling):
         sheet.say(f"{text.plural(len(found['alarms']), 'alarm')}: the store is not as it should be", "bad", sign="!")
         for alarm in found["alarms"]:
             sheet.say(text.one_line(alarm["sentence"]), "bad", indent=2)
-            sheet.say(ALARMS[alarm["kind"]].said(self._key), indent=4)
+            sheet.say(ALARMS.get(alarm["kind"], ALARMS_OF_MANY).said(self._key), indent=4)
         sheet.say(ELSE, indent=2)
+
+    def _arriving(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
+        """Say what is on its way: no alarm, and nothing to be done but to wait."""
+        if not (coming := found.get("arriving")):
+            return
+        sheet.gap()
+        sheet.say("On its way", "warn", sign="…")
+        for each in coming:
+            missed = f", missed for {text.ago(each['since'], found['now'])}" if each["since"] is not None else ""
+            sheet.say(text.one_line(each["sentence"]) + missed, indent=2)
+        sheet.say(ARRIVING.said(self._key), indent=4)
 
     def _facts(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
         now, store = found["now"], found["store"]
@@ -157,6 +169,8 @@ class SyncPlace(Working, Telling):
                 sheet.fact("", found["hint"])
         if found["conflicts"]:
             sheet.fact("conflicts", f"! {found['conflicts']:,} to look at", "warn")
+        if found.get("litter"):
+            sheet.fact("litter", f"{text.one_line(found['litter'])} · {LITTER}")
         sheet.fact("automatic", self._said_of_schedule())
         sheet.fact("devices", ", ".join(text.one_line(each["name"]) or each["writer"][:6] for each in found["devices"]))
 
@@ -431,3 +445,5 @@ def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
         )
     for alarm in done["alarms"]:
         yield f"! {text.one_line(alarm['sentence'])}", "bad"
+    for each in done["arriving"]:
+        yield f"on its way: {text.one_line(each['sentence'])}", None

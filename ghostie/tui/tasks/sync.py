@@ -67,7 +67,8 @@ def look(desk: Desk) -> dict[str, Any]:
     pushed = engine.push(link, dry_run=True)
     taken = pulled.taken
     return _standing(desk, link, found) | {
-        "alarms": [_alarm(each) for each in pulled.alarms or found.alarms],
+        "alarms": _alarms(pulled.alarms or found.alarms),
+        "arriving": _arriving(link, pulled.waiting),
         "incoming": {
             "versions": pulled.versions,
             "new": len(taken.added),
@@ -109,7 +110,8 @@ def move(desk: Desk, pull: bool, push: bool, yes: bool = False) -> dict[str, Any
         "objects": pushed.segments,
         "size": pushed.size,
         "unreadable": len(pushed.unreadable),
-        "alarms": [_alarm(each) for each in pulled.alarms],
+        "alarms": _alarms(pulled.alarms),
+        "arriving": _arriving(link, pulled.waiting),
         "notices": _noticed(pulled.notices, pushed.notices),
     }
 
@@ -252,6 +254,7 @@ def _say(desk: Desk, news: Progress | Pause) -> None:
 def _standing(desk: Desk, link: Link, found: Status) -> dict[str, Any]:
     from ghostie.backends.store import backend_of
     from ghostie.sync import runs
+    from ghostie.sync.litter import in_words
 
     config, now = link.config, link.vault.clock()
     record = runs.load(desk.layout)
@@ -268,7 +271,9 @@ def _standing(desk: Desk, link: Link, found: Status) -> dict[str, Any]:
         "conflicts": len(found.conflicts),
         "pulled": found.pulled,
         "pushed": found.pushed,
-        "alarms": [_alarm(each) for each in found.alarms],
+        "alarms": _alarms(found.alarms),
+        "arriving": _arriving(link, [each for each, _ in found.arriving]),
+        "litter": in_words(found.litter),
         "devices": [{**asdict(line), "behind": line.behind} for line in found.devices],
         "failing": record.sentence(now),
         "hint": record.hint,
@@ -281,5 +286,18 @@ def _noticed(*notices: Iterable[Notice]) -> list[dict[str, str]]:
     return [{"kind": each.kind, "sentence": each.sentence()} for each in dict.fromkeys(chain(*notices))]
 
 
-def _alarm(alarm: Alarm) -> dict[str, str]:
-    return {"kind": alarm.kind, "writer": alarm.writer, "sentence": alarm.sentence()}
+def _alarms(alarms: Iterable[Alarm]) -> list[dict[str, str]]:
+    """Return *alarms* in words; those about very many objects are one, of the kind "many"."""
+    from ghostie.sync.reading import sentences
+
+    alarms = list(alarms)
+    spelt = [(each.kind, each.sentence()) for each in alarms]
+    if (said := sentences(alarms)) != [sentence for _, sentence in spelt]:
+        spelt = [("many", said[0]), *((each.kind, each.sentence()) for each in alarms if not each.is_of_objects)]
+    return [{"kind": kind, "sentence": sentence} for kind, sentence in spelt]
+
+
+def _arriving(link: Link, waiting: Iterable[Alarm]) -> list[dict[str, Any]]:
+    from ghostie.sync import arriving
+
+    return [{"sentence": each.waits(), "since": arriving.since(link, each)} for each in waiting]
