@@ -147,7 +147,6 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "What is new there is sealed under a key that this device does not have yet.",
         "{setup}, with the same store and the passphrase, takes the new key over.",
     ),
-    "KeysChanged": Explained("Another command changed the vault's keys meanwhile. Nothing was written.", _AGAIN),
     "WrongKey": Explained("Nothing was changed.", "Type it once more; the 24 words are the other way in."),
     "NotTheStores": Explained(
         "The passphrase was changed on another device, and this one has the old one.",
