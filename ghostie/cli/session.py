@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import re
 import sys
@@ -14,7 +15,7 @@ from ghostie.errors import BadWords, UsageError
 from ghostie.paths import Layout, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ghostie.crypto.unlock import Sources
     from ghostie.vault import Vault
@@ -118,16 +119,22 @@ def ask_words() -> bytes:
     said = "the 24 recovery words, in order, one or more a line; what you type is not shown\n"
     for left in reversed(range(WORD_TRIES)):
         words: list[str] = []
-        while len(words) < keys.WORDS:
-            typed = keys.words_in(ask_hidden(f"{said}{len(words)} of {keys.WORDS} words: "))
-            wrong = [str(len(words) + place) for place in keys.unknown_words(typed)]
-            if wrong:
-                said = f"word {', '.join(wrong)} is not on the list: this line was not taken\n"
-            elif len(words) + len(typed) > keys.WORDS:
-                said = "those are too many: this line was not taken\n"
-            else:
-                words += typed
-                said = ""
+        with _unechoed():
+            while len(words) < keys.WORDS:
+                prompt(f"{said}{len(words)} of {keys.WORDS} words: ")
+                line = sys.stdin.readline()
+                prompt("\n")
+                if not line:
+                    raise KeyboardInterrupt
+                typed = keys.words_in(line)
+                wrong = [str(len(words) + place) for place in keys.unknown_words(typed)]
+                if wrong:
+                    said = f"word {', '.join(wrong)} is not on the list: this line was not taken\n"
+                elif len(words) + len(typed) > keys.WORDS:
+                    said = "those are too many: this line was not taken\n"
+                else:
+                    words += typed
+                    said = ""
         try:
             return keys.from_words(" ".join(words))
         except BadWords as error:
@@ -135,6 +142,21 @@ def ask_words() -> bytes:
                 raise
             said = f"{error}: from the first word on, once more\n"
     raise AssertionError("no try was allowed")
+
+
+@contextlib.contextmanager
+def _unechoed() -> Iterator[None]:
+    """Let the terminal show nothing that is typed. Unlike getpass, this keeps the lines that were pasted together."""
+    import termios
+
+    terminal = sys.stdin.fileno()
+    shown = termios.tcgetattr(terminal)
+    hidden = [*shown[:3], shown[3] & ~termios.ECHO, *shown[4:]]
+    try:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, hidden)
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, shown)
 
 
 def read_words(path: str) -> bytes:

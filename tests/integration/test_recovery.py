@@ -6,11 +6,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from ghostie.crypto.keys import from_words
+from ghostie.errors import BadWords
 from tests.cli.device import PASSPHRASE, Device, Scene
 from tests.cli.test_exit_codes import failed
+from tests.tui.test_terminal import Terminal, needs_tmux
 
 from .gistserver import TOKEN, GistServer
 from .s3servers import Server, moto
@@ -118,7 +122,8 @@ def nothing_shown(said: str, lost: Lost) -> None:
 
 OWN_SENTENCES = """the recovery words in order one or more a line what you type is not shown of words word is not on the
 list this line was not taken passphrase of the vault on the store or enter for its words new passphrase the same once
-more joined the vault on the store the new passphrase opens this device and the store for devices that join your other
+more from first once their checksum does fit there are these not vault s recovery error hint check each against your note counts ended
+ joined the vault on the store the new passphrase opens this device and the store for devices that join your other
 devices keep the passphrase that each has until ghostie keys passwd is run there the store was tried out and keeps what
 it is given it can refuse to write over an object ghostie sync run takes in what is there and sends what is new which
 folder bucket gists name server address the passphrase does not open this vault tries left try holds another and"""
@@ -196,6 +201,49 @@ def test_restore_on_an_empty_home_asks_which_store_it_is(in_a_folder: Lost) -> N
     assert b"which store: 1 a folder, 2 an S3 bucket, 3 gists" in seen
     nothing_shown(seen.decode().replace(str(lost.scene.store), ""), lost)
     assert has_all(phone, NEW, lost)
+
+
+@needs_tmux
+def test_words_that_are_pasted_on_24_lines_are_all_taken_and_none_is_shown(
+    in_a_folder: Lost, short_folder: Path
+) -> None:
+    lost, phone = in_a_folder, in_a_folder.fresh("phone")
+    terminal = Terminal(short_folder, phone)
+    try:
+        terminal.start("keys", "restore", *lost.where, size=(120, 60))
+        terminal.sees("0 of 24 words:")
+        terminal.type(lost.words.replace(" ", "\n") + "\n")
+        for question in ("new passphrase:", "the same once more:"):
+            terminal.sees(question)
+            terminal.type(NEW)
+            terminal.keys("Enter")
+        terminal.sees("23 of 24 words:", "ended 0")
+        nothing_shown(terminal.text().replace(str(lost.scene.store), ""), lost)
+    finally:
+        terminal.end()
+    assert has_all(phone, NEW, lost)
+
+
+def swaps(words: list[str]) -> Iterator[str]:
+    """Yield *words* with two neighbours exchanged."""
+    for at in range(len(words) - 1):
+        yield " ".join([*words[:at], words[at + 1], words[at], *words[at + 2 :]])
+
+
+def fits(words: str) -> bool:
+    try:
+        return bool(from_words(words))
+    except BadWords:
+        return False
+
+
+def test_words_whose_checksum_does_not_fit_are_asked_for_three_times(in_a_folder: Lost) -> None:
+    phone = in_a_folder.fresh("phone")
+    swapped = next(each for each in swaps(in_a_folder.words.split()) if not fits(each))
+    code, seen = phone.on_terminal("keys", "restore", keys=f"{swapped}\n" * 3)
+    assert code == 12 and seen.count(b"from the first word on, once more") == 2
+    nothing_shown(seen.decode(), in_a_folder)
+    assert not phone.vault.exists()
 
 
 def test_restore_without_a_vault_a_store_or_a_terminal_says_what_to_give(in_a_folder: Lost) -> None:
