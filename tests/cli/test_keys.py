@@ -156,6 +156,21 @@ def test_after_passwd_the_old_passphrase_opens_nothing_and_the_new_one_all(devic
     assert tree(device.vault / "memories") == memories, "only the wrap is new"
 
 
+@pytest.mark.parametrize("file", ["slot.key", "master.key"])
+def test_passwd_that_is_cut_off_leaves_the_old_passphrase_which_can_change_it_again(pair: Scene, file: str) -> None:
+    """The copy for the store is noted first: were the device's own changed alone, the store would never hear of it."""
+    laptop = pair.device("laptop")
+    cut = (
+        "import os; from ghostie import files; write = files.write_durably\n"
+        f"files.write_durably = lambda path, *rest: os._exit(9) if path.name == {file!r} else write(path, *rest)"
+    )
+    laptop("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase=PASSPHRASE, before=cut, code=9)
+    laptop("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase=PASSPHRASE, code=0)
+    waiting = laptop.vault / "sync" / "outbox" / "slot.key"
+    assert waiting.exists()
+    assert waiting.read_bytes() != (laptop.vault / "keys" / "master.key").read_bytes(), "each with a salt of its own"
+
+
 def test_passwd_asks_for_the_passphrase_even_while_unlocked(device: Device) -> None:
     device("unlock", passphrase=PASSPHRASE, code=0)
     before = (device.vault / "keys" / "master.key").read_bytes()
