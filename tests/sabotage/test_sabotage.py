@@ -193,17 +193,19 @@ PATCHES = (
     Patch(
         "a new passphrase is written to the device before the store's copy",
         "cli/keys.py",
-        "        note_new_key(layout, keyring.wrap(keys, passphrase, fresh.cost))\n"
+        "    with files.locked(layout.lock), slots.new_key_noted(layout, slot) as goes_out:\n"
         "        files.write_durably(layout.master_key, fresh.spelt())\n",
+        "    with files.locked(layout.lock):\n"
         "        files.write_durably(layout.master_key, fresh.spelt())\n"
-        "        note_new_key(layout, keyring.wrap(keys, passphrase, fresh.cost))\n",
+        "        with slots.new_key_noted(layout, slot) as goes_out:\n"
+        "            pass\n",
         "tests/cli/test_keys.py::test_passwd_that_is_cut_off_leaves_the_old_passphrase_which_can_change_it_again",
     ),
     Patch(
         "device and store share a salt",
         "cli/keys.py",
-        "note_new_key(layout, keyring.wrap(keys, passphrase, fresh.cost))",
-        "note_new_key(layout, fresh)",
+        "    slot = keyring.wrap(keys, passphrase, fresh.cost)\n",
+        "    slot = fresh\n",
         "tests/cli/test_keys.py::test_passwd_that_is_cut_off_leaves_the_old_passphrase_which_can_change_it_again",
     ),
     Patch(
