@@ -45,8 +45,11 @@ if not os.environ.get("GHOSTIE_PURE"):
 
 # far below where either library, or Python's own stack, gives up: so the answer is the same on every device
 MAX_DEPTH: Final = 200
+# what Python reads and writes unless told otherwise; said here, so that no setting of one device changes it
+MAX_DIGITS: Final = 4300
 
 _EXACT = 1 << 53
+_BITS = MAX_DIGITS * 332 // 100  # fewer bits than an integer of so many digits has
 # texts and whatever else, then brackets; it always matches, and never twice over the same bytes
 _BRACKETS = re.compile(rb'(?s)(?:"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++)*+([\[\]{}]*+)')
 
@@ -61,6 +64,7 @@ def dumps(value: Any) -> bytes:
     if _fast_dumps is not None and _plain(value):
         with contextlib.suppress(TypeError, ValueError):  # errors that the slow way names
             return _fast_dumps(value)
+    _check_integers(value)
     try:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
@@ -103,7 +107,7 @@ def loads_own(data: bytes) -> Any:
 def _slow_loads(data: bytes) -> Any:
     _check_depth(data)
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
         if b"\\u" in data:  # an escape may spell half a character, which no UTF-8 can hold
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError:
@@ -117,6 +121,25 @@ def _slow_loads(data: bytes) -> Any:
 
 def _refuse_constant(name: str) -> Any:
     raise BadJson(why=f"{name} is not JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise BadJson(why="an integer has too many digits")
+    return int(text)
+
+
+def _check_integers(value: Any) -> None:
+    """Raise BadJson where an integer is longer than MAX_DIGITS digits. *value* nests no deeper than the stack."""
+    if type(value) is int:
+        if abs(value).bit_length() > _BITS and abs(value) >= 10**MAX_DIGITS:
+            raise BadJson(why="an integer has too many digits")
+    elif isinstance(value, dict | list | tuple):
+        try:
+            for item in value.values() if isinstance(value, dict) else value:
+                _check_integers(item)
+        except RecursionError:
+            raise BadJson(why="nested too deeply") from None
 
 
 def _finite(text: str) -> float:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ghostie import codec
-from ghostie.errors import BadMemory, TooLarge
+from ghostie.errors import BadMemory, GhostieError, TooLarge
 
 Record = dict[str, Any]
 
@@ -26,6 +26,8 @@ MAX_VERSION: Final = 8 << 20
 MAX_DEPTH: Final = 100
 MAX_WORD: Final = 200
 MAX_TAGS: Final = 100
+MAX_NUMBER: Final = (1 << 40) - 1
+LAST_MOMENT: Final = 253_402_300_799_999  # of the year 9999, in Unix milliseconds
 
 STATUSES: Final = ("inbox", "active", "archived")
 PRIVACIES: Final = ("sync", "local")
@@ -47,6 +49,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "links": [],
     "source": {},
 }
+_TEXTS: Final = {"scope": SCOPE, "anchor": ANCHOR, "source": SOURCE}
 # what a person can say in a record; the rest of it is derived or kept by ghostie
 FIELDS: Final = ("timestamp", *DEFAULTS)
 
@@ -100,6 +103,19 @@ def stamp(milliseconds: int) -> str:
     """Return a moment, in Unix milliseconds, as RFC 3339 in UTC: `2025-06-28T14:30:00.000Z`."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z".zfill(24)
+
+
+def moment_after(*before: int, now: int = 0) -> str:
+    """Return the moment of a version that follows versions of the moments *before*, all in Unix milliseconds.
+
+    After the last moment that there is comes that moment again.
+    """
+    return stamp(min(max(now, *(moment + 1 for moment in before)), LAST_MOMENT))
+
+
+def number_after(*before: int) -> int:
+    """Return the number of a version that follows versions of these numbers: after the last one, the same again."""
+    return min(max(before) + 1, MAX_NUMBER)
 
 
 def local(milliseconds: int) -> str:
@@ -163,6 +179,12 @@ class Version:
         return tuple(self.sync.get("parents", ()))
 
     @property
+    def device(self) -> str:
+        """The name of the device that made it, or that wrote the memory first; or ""."""
+        made_by = self.sync.get("device")
+        return made_by if isinstance(made_by, str) else str(self.field("device_id") or "")
+
+    @property
     def number(self) -> int:
         return int(self.sync["version"])
 
@@ -224,10 +246,35 @@ def said(version: Version) -> Record:
     return {name: value for name, value in version.record.items() if name not in ("id", "sync_metadata")}
 
 
-def make_version(fields: Mapping[str, Any], sync: Mapping[str, Any]) -> Version:
+def mended(fields: Record) -> Record:
+    """Return *fields* of a version that was read in the form in which they are written.
+
+    What an older ghostie or another program wrote may have tags in disorder, and values that are no text where there
+    should be one: these become their JSON.
+    """
+    fields = normal(fields)
+    for name, keys in _TEXTS.items():
+        if (value := fields.get(name)) is not None:
+            fields[name] = {
+                key: codec.dumps(item).decode() if key in keys and not isinstance(item, str | None) else item
+                for key, item in value.items()
+            }
+    return fields
+
+
+def is_as_written(version: Version) -> bool:
+    """Tell whether *version* has the form that ghostie writes; one that only a reader takes has not."""
+    try:
+        return make_version(version.record, version.sync).raw == version.raw
+    except GhostieError:
+        return False
+
+
+def make_version(fields: Mapping[str, Any], sync: Mapping[str, Any], *, as_is: bool = False) -> Version:
     """Return the version that says *fields* with this *sync* metadata; what is at its default is left out.
 
-    Raises BadMemory, BadJson or TooLarge.
+    A merge repeats what its parents say *as is*, in whatever form they were read. Raises BadMemory, BadJson or
+    TooLarge.
     """
     record: Record = {}
     for name, given in fields.items():
@@ -240,6 +287,9 @@ def make_version(fields: Mapping[str, Any], sync: Mapping[str, Any]) -> Version:
     raw = codec.dumps(record)
     version = Version(raw, hashlib.sha256(raw).hexdigest(), record)
     _check(version)
+    if not as_is:
+        check_fields(record)
+        _check_sync(record["sync_metadata"])
     return version
 
 
@@ -273,7 +323,7 @@ def _check(version: Version) -> None:
     if not isinstance(sync, dict):
         raise BadMemory(why="it has no sync_metadata")
     number, parents = sync.get("version"), sync.get("parents", [])
-    if type(number) is not int or not 1 <= number < 1 << 40:
+    if type(number) is not int or not 1 <= number <= MAX_NUMBER:
         raise BadMemory(why="its version is not a whole number from 1 on")
     _check_time("its last_modified", sync.get("last_modified"))
     for name, hashes in (
@@ -290,11 +340,38 @@ def _check(version: Version) -> None:
         raise BadMemory(why="its salt is not 32 hex digits")
     if type(sync.get("deleted", False)) is not bool:
         raise BadMemory(why="its deleted is neither true nor false")
-    check_fields(record)
+    _check_read(record)
 
 
 def check_fields(record: Mapping[str, Any]) -> None:
-    """Raise BadMemory or TooLarge unless every known field has its type and keeps its bounds."""
+    """Raise BadMemory or TooLarge unless every known field has the type, the bounds and the form that are written."""
+    _check_read(record)
+    tags = record.get("tags") or []
+    if sorted(set(tags)) != tags:
+        raise BadMemory(why="tags are not sorted, each once")
+    for name, keys in _TEXTS.items():
+        for key, item in (record.get(name) or {}).items():
+            if key in keys and not isinstance(item, str | None):
+                raise BadMemory(why=f"{name}.{key} is not text")
+
+
+def _check_sync(sync: Mapping[str, Any]) -> None:
+    """Raise BadMemory unless what a reader takes in *sync* metadata has the form that is written, too."""
+    for name in ("parents", "purges", "withheld"):
+        hashes = sync.get(name, [])
+        if sorted(set(hashes)) != hashes:
+            raise BadMemory(why=f"its {name} are not sorted, each once")
+    if "device" in sync:
+        _check_word("its device", sync["device"])
+    merged = sync.get("merge")
+    if "merge" in sync and not (isinstance(merged, dict) and type(merged.get("rules")) is int):
+        raise BadMemory(why="its merge does not say by which rules")
+    if "salt" in sync and (not sync["salt"] or merged is not None):
+        raise BadMemory(why="its salt is empty, or in a merge")
+
+
+def _check_read(record: Mapping[str, Any]) -> None:
+    """Raise BadMemory or TooLarge unless every known field has its type and keeps its bounds: what a reader asks."""
     content = record.get("content", "")
     if not isinstance(content, str):
         raise BadMemory(why="content is not text")

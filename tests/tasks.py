@@ -143,5 +143,17 @@ def record(text: str) -> list[Any]:
     return _tried(lambda: memory.parse_version(bytes.fromhex(text)).hash)
 
 
+@task
+def written(text: str) -> list[Any]:
+    """Write the version that the JSON *text* (hex) says; say its hash."""
+    from ghostie import codec, memory
+
+    def attempt() -> str:
+        record = codec.loads(bytes.fromhex(text))
+        return memory.make_version(record, record["sync_metadata"]).hash
+
+    return _tried(attempt)
+
+
 if __name__ == "__main__":
     json.dump([TASKS[sys.argv[1]](case) for case in json.load(sys.stdin)], sys.stdout)

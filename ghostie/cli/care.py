@@ -167,6 +167,9 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
     way = "`ghostie doctor --fix` sets them aside; `ghostie sync repair` brings back what the store has"
     for stem in checked.damaged:
         found(f"version file {stem} is damaged or was tampered with", False, way)
+    if checked.odd:
+        forms = f"{text.plural(checked.odd, 'version')} of a form that is read but not written any more"
+        found(f"{forms}: the next change of the memory mends it")
     for error in checked.unread:
         found(str(error), False, error.way_out() or "")
     for name in checked.strays:

@@ -231,7 +231,7 @@ def history(args: argparse.Namespace, out: Output) -> None:
 
 def device_of(version: Version) -> str:
     """Return the name of the device that made a version; empty where it has none."""
-    return str(version.sync.get("device") or version.field("device_id") or "")
+    return version.device
 
 
 def sides(found: Conflict) -> list[tuple[str, Version]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ghostie import codec, files
 from ghostie.crypto.sealing import Purpose, seal
 from ghostie.errors import AnotherSide, CannotRead, Damaged, NoConflict, UsageError
-from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, normal, said
+from ghostie.memory import Record, Version, derived_id, keyed_digest, make_version, mended, said
 from ghostie.paths import VERSION_SUFFIX
 from ghostie.vault import merge
 from ghostie.vault.row import Entry
@@ -72,9 +72,7 @@ def _is_ours(vault: Vault, known: dict[str, Version], head: Version) -> bool:
         digest for other in merge.raw_heads(known) if other != head.hash for digest in merge.ancestry(known, other)
     }
     line = merge.ancestry(known, head.hash) - others
-    return any(
-        known[digest].sync.get("device", known[digest].record.get("device_id")) == vault.device.name for digest in line
-    )
+    return any(known[digest].device == vault.device.name for digest in line)
 
 
 def by_hand(content: str) -> str:
@@ -141,9 +139,9 @@ def _resolution(
 ) -> Version:
     chosen = theirs if keep == "theirs" else conflict.mine
     deleted = chosen.deleted
-    record: Record = said(chosen)
+    record: Record = mended(said(chosen))
     if keep in ("merged", "edit"):
-        record, deleted = normal({**merged(vault, entry, conflict), **own}), False
+        record, deleted = mended({**merged(vault, entry, conflict), **own}), False
     if not deleted and "privacy" not in own and vault.stays_here(entry):
         record["privacy"] = "local"  # what stays here does so until the person says otherwise
     local = record.get("privacy") == "local"
@@ -154,7 +152,7 @@ def _split(vault: Vault, conflict: Conflict, other: Version) -> Version | None:
     """Return the other side as a memory of its own: the same wherever it is made."""
     if other.deleted:
         return None
-    fields = said(other)
+    fields = mended(said(other))
     link = {"type": "split-from", "to": conflict.id}
     fields["links"] = [*fields.get("links", []), link]
     origin = (b"split", other.hash.encode())

@@ -26,8 +26,11 @@ from ghostie.memory import (
     is_id,
     keyed_digest,
     make_version,
+    mended,
     millis,
+    moment_after,
     normal,
+    number_after,
     stamp,
 )
 from ghostie.vault.formats import Found, read_paths, suffix
@@ -188,9 +191,9 @@ def _head(vault: Vault, record: Record, sync: Mapping[str, Any], own_status: str
             vault,
             {**record, "status": own_status or base.field("status")},
             {
-                "version": base.number + 1,
+                "version": number_after(base.number),
                 "parents": [base.hash],
-                "last_modified": stamp(max(millis(modified), base.modified + 1)),
+                "last_modified": moment_after(base.modified, now=millis(modified)),
             },
         )
         return None if edited.say() == base.say() else edited
@@ -214,7 +217,7 @@ def exported(vault: Vault, entries: Iterable[Entry], unopened: list[Unopened] | 
                 raise
             unopened.append(error)
         else:
-            yield version.shown("open" if entry.in_conflict else None)
+            yield mended(version.shown("open" if entry.in_conflict else None))
 
 
 def export_to(path: Path, records: Iterable[Record], *, force: bool = False) -> int:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from ghostie.errors import IsRemoved, PrivacyDiffers, UsageError
-from ghostie.memory import Record, Version
+from ghostie.memory import Record, Version, mended
 
 if TYPE_CHECKING:
     from ghostie.vault.vault import Vault
@@ -252,6 +252,7 @@ def united(kept: Version, gone: Version) -> Record:
     }
     for name in ("scope", "anchor", "source"):
         fields[name] = kept.field(name) or gone.field(name)
+    fields = mended(fields)
     links = [*kept.field("links"), *gone.field("links"), {"type": SUPERSEDES, "to": gone.id}]
     fields["links"] = [link for at, link in enumerate(links) if link not in links[:at] and link.get("to") != kept.id]
     return fields

@@ -14,7 +14,17 @@ from typing import Any, Final
 
 from ghostie import codec
 from ghostie.errors import BadJson, BadMemory, TooLarge
-from ghostie.memory import DEFAULTS, MAX_CONTENT, MAX_TAGS, Record, Version, make_version, said, stamp
+from ghostie.memory import (
+    DEFAULTS,
+    MAX_CONTENT,
+    MAX_TAGS,
+    Record,
+    Version,
+    make_version,
+    moment_after,
+    number_after,
+    said,
+)
 
 RULES: Final = 1
 EDIT_OVER_DELETE: Final = "edit-over-delete"
@@ -296,12 +306,13 @@ def merge_version(left: Version, right: Version, outcome: Outcome) -> Version:
     return make_version(
         {**outcome.fields, "id": left.id},
         {
-            "version": max(left.number, right.number) + 1,
-            "last_modified": stamp(max(left.modified, right.modified) + 1),
+            "version": number_after(left.number, right.number),
+            "last_modified": moment_after(left.modified, right.modified),
             "parents": sorted((left.hash, right.hash)),
             "deleted": outcome.deleted,
             "merge": rules,
         },
+        as_is=True,  # version 0.1 does so, too, and comes to the same bytes
     )
 
 

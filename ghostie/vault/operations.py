@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ghostie import codec
 from ghostie.crypto.sealing import Keys, Purpose
 from ghostie.errors import ChangedSince, NothingToUndo
-from ghostie.memory import LARGE_CHANGE, Version, make_version, said, stamp
+from ghostie.memory import LARGE_CHANGE, Version, make_version, mended, moment_after, number_after, said
 from ghostie.paths import Layout
 from ghostie.vault.row import Entry
 from ghostie.vault.sealedlog import SealedLog
@@ -257,18 +257,18 @@ def _put_back(vault: Vault, entry: Entry, before: tuple[str, ...]) -> list[Versi
     base = common_ground(vault, entry, olds[0], olds[1])
     local = base is not None and base.field("privacy") == "local"
     ground = make_version(
-        {**(said(base) if base is not None else {}), "id": entry.id},
+        {**(mended(said(base)) if base is not None else {}), "id": entry.id},
         {**vault.sync_after(entry, local=local), "deleted": base is None or base.deleted},
     )
     sides = [
         make_version(
-            {**said(old), "id": entry.id},
+            {**mended(said(old)), "id": entry.id},
             {
-                "version": ground.number + 1,
+                "version": number_after(ground.number),
                 "parents": [ground.hash],
-                "last_modified": stamp(ground.modified + 1),
+                "last_modified": moment_after(ground.modified),
                 "deleted": old.deleted,
-                "device": old.sync.get("device"),
+                "device": old.device if "device" in old.sync else None,
                 "salt": vault.salt(),
             },
         )

@@ -32,12 +32,14 @@ def row_of(version: Version) -> Row:
             row[name] = value
     if (timestamp := record.get("timestamp")) is not None:
         row["timestamp"] = millis(timestamp)
-    for name in ("parents", "deleted", "device", "purges"):
+    for name in ("parents", "deleted", "purges"):
         if value := sync.get(name):
             row[name] = value
+    if isinstance(device := sync.get("device"), str) and device:
+        row["device"] = device
     if isinstance(merged := sync.get("merge"), dict) and (flag := merged.get("flag")):
         row["flag"] = flag
-    if repo := (record.get("scope") or {}).get("repo"):
+    if isinstance(repo := (record.get("scope") or {}).get("repo"), str) and repo:
         row["repo"] = repo
     return row
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ghostie import files
 from ghostie.errors import CannotRead, Damaged
-from ghostie.memory import Version
+from ghostie.memory import Version, is_as_written
 from ghostie.paths import VERSION_SUFFIX, is_stem
 from ghostie.vault.row import oldest_first
 from ghostie.vault.vault import Vault
@@ -17,12 +17,16 @@ A_MONTH = 30 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found: how many version files opened, the names of those that did not, and what was not given."""
+    """What a check found: how many version files opened, the names of those that did not, and what was not given.
+
+    *odd* is how many of the good have a form that is read but not written any more.
+    """
 
     good: int
     damaged: tuple[str, ...]
     strays: tuple[str, ...]
     unread: tuple[CannotRead, ...] = ()
+    odd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,16 @@ def check(vault: Vault, *, progress: Callable[[int, int], None] | None = None) -
     stems = sorted(vault.files.stems())
     damaged: list[str] = []
     unread: list[CannotRead] = []
+    odd = 0
     for number, (stem, version) in enumerate(vault.files.read_many(stems, unread), 1):
         if isinstance(version, Damaged):
             damaged.append(stem)
+        elif isinstance(version, Version) and not is_as_written(version):
+            odd += 1
         if progress is not None and number % 500 == 0:
             progress(number, len(stems))
     good = len(stems) - len(damaged) - len(unread)
-    return Checked(good, tuple(damaged), tuple(vault.files.strays()), tuple(unread))
+    return Checked(good, tuple(damaged), tuple(vault.files.strays()), tuple(unread), odd)
 
 
 def quarantine(vault: Vault) -> Quarantine:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,21 @@ from ghostie.errors import (
     VaultBusy,
     WrittenInPart,
 )
-from ghostie.memory import Record, Version, check_fields, make_version, memory, new_id, new_salt, normal, said, stamp
+from ghostie.memory import (
+    Record,
+    Version,
+    check_fields,
+    make_version,
+    memory,
+    mended,
+    moment_after,
+    new_id,
+    new_salt,
+    normal,
+    number_after,
+    said,
+    stamp,
+)
 from ghostie.paths import Layout
 from ghostie.vault.device import Device
 from ghostie.vault.operations import Change, Changing, Operation, Operations, changing, undo
@@ -326,8 +341,20 @@ class Vault:
 
     def history(self, entry: Entry) -> list[Version]:
         """Return every version of a memory, children before parents. Raises Damaged."""
-        versions = [self.files.read(stem) for stem in entry.stems()]
-        return sorted(versions, key=lambda version: (-version.number, -version.modified, version.hash))
+        left = {version.hash: version for version in map(self.files.read, entry.stems())}
+        rank = {digest: (-version.number, -version.modified, digest) for digest, version in left.items()}
+        children = Counter(parent for version in left.values() for parent in version.parents)
+        heads = [rank[digest] for digest in left if not children[digest]]
+        heapq.heapify(heads)
+        found: list[Version] = []
+        while heads:
+            version = left[heapq.heappop(heads)[2]]
+            found.append(version)
+            for parent in version.parents:
+                children[parent] -= 1
+                if parent in left and not children[parent]:
+                    heapq.heappush(heads, rank[parent])
+        return found
 
     def version(self, entry: Entry, name: str) -> Version:
         """Return the version of *entry* that *name* says: the beginning of its hash, or its number. UnknownVersion."""
@@ -492,7 +519,10 @@ class Vault:
         return self.files.read(entry.stem(self._row_before_removal(entry)["hash"]))
 
     def _row_before_removal(self, entry: Entry) -> Row:
-        candidates = [row for row in entry.versions.values() if not row.get("deleted")]
+        live = {digest: row for digest, row in entry.versions.items() if not row.get("deleted")}
+        older = {parent for row in live.values() for parent in row.get("parents", ())}
+        # where numbers have come to their end, what follows has the same as what it follows
+        candidates = [row for digest, row in live.items() if digest not in older]
         return max(candidates, key=lambda row: (row["number"], row["modified"], row["hash"]))
 
     def sync_after(self, entry: Entry, parents: list[str] | None = None, *, local: bool) -> Record:
@@ -507,9 +537,9 @@ class Vault:
         parents = sorted({*parents, *entry.before_local(withheld)})
         return {
             "withheld": withheld,
-            "version": max(row["number"] for row in rows) + 1,
+            "version": number_after(*(row["number"] for row in rows)),
             "parents": parents,
-            "last_modified": stamp(max(self.clock(), max(row["modified"] for row in rows) + 1)),
+            "last_modified": moment_after(*(row["modified"] for row in rows), now=self.clock()),
             "device": self.device.name,
             "salt": self.salt(),
         }
@@ -522,8 +552,9 @@ class Vault:
 
     def _next(self, shown: Version, parents: list[str], changes: Mapping[str, Any]) -> Version | None:
         """Return the version that *changes* make of *shown*, or None if they change nothing."""
-        fields = normal({**said(shown), **changes})
-        check_fields(fields)
+        changes = normal(dict(changes))
+        check_fields(changes)
+        fields: Record = {**mended(said(shown)), **changes}
         entry = self.index[shown.id]
         if shown.deleted and "privacy" not in changes and self.stays_here(entry):
             fields["privacy"] = "local"
@@ -554,7 +585,7 @@ class Vault:
 
     def successor(self, entry: Entry, old: Version) -> Version:
         """Return the version that says what *old* said, on top of all tips. What stays here does so after it, too."""
-        fields = said(old)
+        fields = mended(said(old))
         if not old.deleted and self.stays_here(entry):
             fields["privacy"] = "local"
         local = fields.get("privacy") == "local" and (not old.deleted or self._never_synced(entry))

@@ -174,7 +174,7 @@ def test_what_is_no_time_is_refused(said: object) -> None:
 
 
 def test_the_hash_is_that_of_the_canonical_bytes() -> None:
-    version = made({"tags": ["b", "a"], "category": "network"})
+    version = made({"tags": ["a", "b"], "category": "network"})
     assert version.hash == hashlib.sha256(version.raw).hexdigest()
     assert version.raw == codec.dumps(json.loads(version.raw))
     assert version.stem == f"{ID}.{version.hash[:32]}"

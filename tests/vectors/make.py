@@ -601,11 +601,70 @@ def _good_records() -> Iterator[tuple[str, bytes]]:
     yield "most-tags", canonical(a_record(tags=[f"t{n:03}" for n in range(100)]))
     yield "deepest", canonical(a_record(context={"a": json.loads("[" * 98 + "]" * 98)}))
     yield "brackets-in-a-text", canonical(a_record(content='[{"\\' * 500))
+    yield from _odd_records()
+    yield "withheld", canonical(a_record({"version": 3, "parents": [HASH, "f" * 64], "withheld": ["f" * 64]}))
+    yield "long-integer-of-4300-digits", canonical(a_record(n=10**4299))
     yield "first-moment", canonical(a_record({"last_modified": "0001-01-01T00:00:00.000Z"}))
     yield (
         "last-moment",
         canonical(a_record({"last_modified": "9999-12-31T23:59:59.999Z"}, timestamp="2024-02-29T00:00:00.000Z")),
     )
+
+
+def _odd_records() -> Iterator[tuple[str, bytes]]:
+    """Yield what a reader takes and no writer makes any more."""
+    follows: dict[str, Any] = {"version": 2, "parents": [HASH]}
+    for name, record in (
+        ("tags-unsorted", a_record(tags=["lan", "dns"])),
+        ("tags-twice", a_record(tags=["dns", "dns"])),
+        ("salt-empty", a_record({"salt": ""})),
+        ("salt-in-a-merge", a_record({**follows, "salt": "0" * 32, "merge": {"rules": 1}})),
+        ("merge-a-text", a_record({**follows, "merge": "by hand"})),
+        ("merge-without-rules", a_record({**follows, "merge": {}})),
+        ("device-a-number", a_record({**follows, "device": 7})),
+        ("device-of-two-lines", a_record({**follows, "device": "a\nb"})),
+        ("scope-repo-a-number", a_record(scope={"repo": 7})),
+        ("anchor-commit-a-list", a_record(anchor={"commit": ["c"]})),
+        ("source-entry-an-object", a_record(source={"entry": {"n": 1}})),
+        ("parents-unsorted", a_record({"version": 2, "parents": ["f" * 64, HASH]})),
+        ("purges-twice", a_record({**follows, "deleted": True, "purges": [HASH, HASH]})),
+    ):
+        yield f"odd-{name}", canonical(record)
+
+
+def written() -> Iterator[tuple[str, Vector]]:
+    """Yield what a writer is given, and what it makes of it: the hash, or why not."""
+    good = (
+        ("plain", a_record()),
+        ("tags", a_record(tags=["dns", "lan"])),
+        ("texts", a_record(scope={"repo": "r", "more": 7}, anchor={"commit": "c"}, source={"entry": "e"})),
+        ("merge", a_record({"version": 2, "parents": [HASH], "merge": {"rules": 1, "flag": "edit-over-delete"}})),
+        ("last-version", a_record({"version": (1 << 40) - 1, "parents": [HASH]})),
+        (
+            "withheld",
+            a_record({"version": 2, "parents": [HASH], "withheld": [HASH], "device": "pixel", "salt": "0" * 32}),
+        ),
+    )
+    for name, record in good:
+        raw = canonical(record)
+        yield f"good-{name}", {"record": raw.hex(), "expect": ["ok", hashlib.sha256(raw).hexdigest()]}
+    reasons = {
+        "tags-unsorted": "tags are not sorted, each once",
+        "tags-twice": "tags are not sorted, each once",
+        "salt-empty": "its salt is empty, or in a merge",
+        "salt-in-a-merge": "its salt is empty, or in a merge",
+        "merge-a-text": "its merge does not say by which rules",
+        "merge-without-rules": "its merge does not say by which rules",
+        "device-a-number": "its device is not one line of 1 to 200 characters",
+        "device-of-two-lines": "its device is not one line of 1 to 200 characters",
+        "scope-repo-a-number": "scope.repo is not text",
+        "anchor-commit-a-list": "anchor.commit is not text",
+        "source-entry-an-object": "source.entry is not text",
+        "parents-unsorted": "its parents are not sorted, each once",
+        "purges-twice": "its purges are not sorted, each once",
+    }
+    for name, raw in _odd_records():
+        yield f"bad-{name[4:]}", {"record": raw.hex(), "expect": ["BadMemory", reasons[name[4:]]]}
 
 
 def _bad_records() -> Iterator[tuple[str, bytes, str, str | None]]:
@@ -648,6 +707,7 @@ def _bad_records() -> Iterator[tuple[str, bytes, str, str | None]]:
         ("parent-twice", a_record({"version": 2, "parents": [HASH, HASH]}), fit),
         ("parent-of-the-first", a_record({"parents": [HASH]}), fit),
         ("parents-missing", a_record({"version": 2}), fit),
+        ("withheld-no-hashes", a_record({"withheld": "x"}), "its withheld are not hashes"),
         ("purges-no-hashes", a_record({"purges": ["../x"]}), "its purges are not hashes"),
         ("deleted-a-number", a_record({"deleted": 1}), "its deleted is neither true nor false"),
         ("deleted-null", a_record({"deleted": None}), "its deleted is neither true nor false"),
@@ -712,6 +772,7 @@ def everything() -> Iterator[tuple[Path, Vector]]:
         ("sealed", bad_sealed()),
         ("keys", key_files()),
         ("records", records()),
+        ("written", written()),
     ):
         for name, made in vectors:
             yield HERE / folder / f"{name}.json", made

@@ -20,7 +20,7 @@ from tests.vectors import make
 pytestmark = pytest.mark.versions
 
 HERE = Path(__file__).resolve().parent
-TASKS = {"sealed": "unseal", "keys": "unwrap", "records": "record"}
+TASKS = {"sealed": "unseal", "keys": "unwrap", "records": "record", "written": "written"}
 VECTORS: dict[str, dict[str, dict[str, Any]]] = {
     folder: {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((HERE / folder).glob("*.json"))}
     for folder in TASKS
@@ -29,7 +29,7 @@ ALL = [(folder, name) for folder, vectors in VECTORS.items() for name in vectors
 
 
 def question(folder: str, vector: dict[str, Any]) -> Any:
-    return vector["record"] if folder == "records" else vector
+    return vector.get("record", vector)
 
 
 def expected(folder: str, vector: dict[str, Any]) -> list[Any]:
@@ -61,7 +61,9 @@ def test_they_mean_the_same_without_pynacl_and_orjson(folder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "good", "bad"), [("sealed", 15, 60), ("keys", 2, 20), ("records", 10, 15)], ids=list(TASKS)
+    ("folder", "good", "bad"),
+    [("sealed", 15, 60), ("keys", 2, 20), ("records", 10, 15), ("written", 5, 10)],
+    ids=list(TASKS),
 )
 def test_there_are_enough_of_them(folder: str, good: int, bad: int) -> None:
     names = VECTORS[folder]

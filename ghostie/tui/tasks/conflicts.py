@@ -108,7 +108,7 @@ def _side(version: Version) -> dict[str, Any]:
 
 
 def _device(version: Version) -> str:
-    return str(version.sync.get("device") or version.field("device_id") or "")
+    return version.device
 
 
 @task
