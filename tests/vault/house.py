@@ -164,6 +164,7 @@ def made(
             "device": device,
             **(sync or {}),
         },
+        as_is=True,  # another device may have another ghostie
     )
 
 
