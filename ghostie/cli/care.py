@@ -169,7 +169,7 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
         found(f"version file {stem} is damaged or was tampered with", False, way)
     if checked.odd:
         forms = f"{text.plural(checked.odd, 'version')} of a form that is read but not written any more"
-        found(f"{forms}: the next change of the memory mends it")
+        found(f"{forms}: what follows them has the new one")
     for error in checked.unread:
         found(str(error), False, error.way_out() or "")
     for name in checked.strays:
