@@ -469,6 +469,20 @@ class EmptyFolder(StoreChanged):
     )
 
 
+class KeyAltered(StoreChanged):
+    message = "the vault's key object on the store was altered or damaged: {why}"
+    hint = "`ghostie sync repair` puts it back"
+
+
+class KeyMayCome(StoreChanged):
+    """In a folder that another program keeps, the new key object may come later than the removal of the old one."""
+
+    hint = (
+        "if a sync program keeps the folder, wait until it has brought all and try again; if the key object stays away,"
+        " `ghostie sync repair`; only if the store was moved or emptied on purpose, `ghostie sync setup --again`"
+    )
+
+
 class ForeignVault(GhostieError):
     exit_code = 12
     message = "the store holds another vault, and this passphrase does not open it"

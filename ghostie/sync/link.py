@@ -12,12 +12,13 @@ from ghostie import files
 from ghostie.backends.parallel import at_once, meanwhile
 from ghostie.backends.retry import Pause, Retrying
 from ghostie.backends.store import ObjectInfo, ObjectStore, Remembering, backend_of, open_store
-from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Purpose, SealError, seal, unseal
 from ghostie.errors import (
     CannotRead,
     CannotWrite,
     EmptyFolder,
+    KeyMayCome,
     KeysRotated,
     NewerFormat,
     NotFound,
@@ -26,6 +27,7 @@ from ghostie.errors import (
     VaultBusy,
 )
 from ghostie.paths import Layout
+from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
@@ -36,6 +38,8 @@ from ghostie.vault.device import load_device
 
 GOES_ON = "what was done until then stays; run the command again, and it goes on from there"
 MOST_TRIED = 8  # key objects that are looked at beyond this vault's own: anybody may have put them there
+MOST_LOOKED_AT = 64  # where this vault's own is gone
+_NOT_OURS = (Verdict.NO_KEY, Verdict.RIVAL)
 
 
 class SyncBusy(VaultBusy):
@@ -269,15 +273,17 @@ class Link:
             raise (EmptyFolder if self.replicated else StoreChanged)(why="it is empty")
         keys = self.vault.keys
         problem: KeysRotated | NewerFormat | None = None
-        for digest in sorted(listing.slots):
+        smallest = sorted(listing.slots, key=lambda digest: (listing.slot_info(digest).size, digest))
+        likely = [digest for digest in smallest if self._slot_verdict(listing, digest) not in _NOT_OURS]
+        for digest in likely[:MOST_LOOKED_AT]:
             try:
-                slot = keyring.parse(self.store.get(key_name(digest)))
+                slot = keyobjects.read(self.store, listing, digest)
             except (NotFound, RefusedKeyFile):
                 continue
             except NewerFormat as error:
                 problem = problem or error
                 continue
-            if slot.vault.hex() != self.config.vault or slot.digest != digest:
+            if slot.vault.hex() != self.config.vault:
                 continue
             if slot.epoch in keys.epochs and slot.commitment == keys.id_of(slot.epoch):
                 # the passphrase was changed on another device
@@ -285,19 +291,46 @@ class Link:
                 self.tell(NEW_PASSPHRASE)
                 return
             problem = KeysRotated()
-        raise problem or StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
+        if problem is not None:
+            raise problem
+        why = "it holds another vault" if listing.slots else "its key object is gone"
+        raise (KeyMayCome if self.replicated and listing.names else StoreChanged)(why=why)
+
+    def _slot_verdict(self, listing: Listing, digest: str) -> Verdict | None:
+        return self.refused.verdict(listing.slot_info(digest))
 
     def _check_rivals(self, listing: Listing) -> None:
         """Tell of another vault that was set up there at the same moment and would be the one that stays.
 
         That is no reason to stop: without the passphrase, a key object that anybody may have put there looks the same.
+        Each is read once, a few at a time.
         """
-        for digest in sorted(listing.slots - {self.config.slot})[:MOST_TRIED]:
-            with contextlib.suppress(NotFound, RefusedKeyFile, NewerFormat):
-                rival = keyring.parse(self.store.get(key_name(digest)))
-                if rival.digest == digest and rival.vault.hex() < self.config.vault:
-                    self.tell(RIVAL)
-                    return
+        others = sorted(listing.slots - {self.config.slot})
+        verdicts = {digest: self._slot_verdict(listing, digest) for digest in others}
+        for digest in [each for each in others if verdicts[each] is None][:MOST_TRIED]:
+            with contextlib.suppress(NotFound):
+                verdict = verdicts[digest] = self._verdict_on(listing, digest)
+                self.refused.note(listing.slot_info(digest), verdict)
+        if Verdict.RIVAL in verdicts.values():
+            self.tell(RIVAL)
+
+    def _verdict_on(self, listing: Listing, digest: str) -> Verdict:
+        try:
+            other = keyobjects.read(self.store, listing, digest)
+        except (RefusedKeyFile, NewerFormat):
+            return Verdict.NO_KEY
+        if other.vault.hex() == self.config.vault:
+            return Verdict.OURS
+        return Verdict.RIVAL if other.vault.hex() < self.config.vault else Verdict.NO_KEY
+
+    def own_slot(self, listing: Listing) -> KeyFile:
+        """Return the vault's key object. Raises RefusedKeyFile or NotFound where it was altered or is gone."""
+        if self.config.slot not in listing.slots:
+            raise NotFound(key=key_name(self.config.slot))
+        try:
+            return keyobjects.read(self.store, listing, self.config.slot)
+        except NewerFormat:  # this device has read it once
+            raise RefusedKeyFile(why="it is not the one that its name says") from None
 
     def tell(self, notice: Notice) -> None:
         """Let `told` return *notice*, once."""

@@ -29,6 +29,7 @@ from ghostie.errors import (
     GhostieError,
     InvitationExpired,
     InvitationPassphrase,
+    KeyAltered,
     NewerFormat,
     NotFound,
     NotTheStores,
@@ -41,7 +42,7 @@ from ghostie.errors import (
 from ghostie.memory import local
 from ghostie.paths import Layout
 from ghostie.sync.link import Link, Watcher, ignore
-from ghostie.sync.segment import FURTHEST, Seen, key_name
+from ghostie.sync.segment import FURTHEST, Seen
 from ghostie.sync.setup import Expected, Place, SetUp, set_up, try_out
 from ghostie.vault.vault import Clock, wall_clock
 
@@ -109,14 +110,17 @@ def invite(link: Link, passphrase: str, *, seconds: int = 86_400) -> Invited:
     if not 0 < seconds <= LONGEST:
         raise UsageError("an invitation is good for at most 30 days", "say it as 30min, 8h or 2d")
     with link.session():
-        link.check_vault(link.look())
+        listing = link.look()
+        link.check_vault(listing)
         try:
-            slot = keyring.parse(link.store.get(key_name(link.config.slot)))
+            slot = link.own_slot(listing)
             keys = keyring.unwrap(slot, passphrase)
         except WrongKey:
             raise NotTheStores() from None
-        except (NotFound, RefusedKeyFile):
+        except NotFound:
             raise StoreChanged(why="its key object is gone") from None
+        except RefusedKeyFile as error:
+            raise KeyAltered(why=error.facts["why"]) from None
         config = link.config
         credentials = config.credentials(link.vault.keys)
         invitation = Invitation(

@@ -43,6 +43,7 @@ class Verdict(IntEnum):
     RIVAL = 4  # a key object of another vault, which would be the one that stays
     BEHIND = 5  # it was not read, and followed nothing that was known
     HALF = 6
+    OURS = 8  # a key object of this vault that is not the one in use
     UNSHOWN = 7  # sealed under an epoch that this device does not know
 
 

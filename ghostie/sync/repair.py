@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ghostie import files, text
 from ghostie.crypto import keys as keyring
-from ghostie.errors import StoreChanged
+from ghostie.errors import NotFound, RefusedKeyFile, StoreChanged
 from ghostie.memory import Version
 from ghostie.sync import intake
 from ghostie.sync.link import Link, Listing
@@ -27,8 +27,7 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         link.vault.refresh()
         done: list[str] = []
         listing, sound, bad = read_all(link)
-        if link.config.slot not in listing.slots:
-            _put_slot_back(link, listing, done, dry_run)
+        _mend_slot(link, listing, done, dry_run)
         if notice := intake.check_self(link, listing, dry_run=dry_run):
             done.append(notice.sentence())
         lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
@@ -55,19 +54,28 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         return done
 
 
-def _put_slot_back(link: Link, listing: Listing, done: list[str], dry_run: bool) -> None:
+def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool) -> None:
+    """Put this vault's key object back where it is gone, or is not what it was."""
+    old = link.config.slot
     try:
-        link.check_vault(listing)
-    except StoreChanged:
-        if listing.slots:
-            raise  # another vault's: not ours to touch
+        link.own_slot(listing)
+        return
+    except NotFound:
+        try:
+            link.check_vault(listing)
+            return
+        except StoreChanged:
+            if listing.slots:
+                raise  # another vault's: not ours to touch
         done.append("put this vault's key object back")
-        if not dry_run:
-            raw = files.read(link.vault.layout.master_key)
-            digest = keyring.parse(raw).digest
-            link.store.write({key_name(digest): raw})
-            link.config = replace(link.config, slot=digest)
-            link.config.save(link.vault.layout)
+    except RefusedKeyFile:
+        done.append("put this vault's key object back in the place of one that was altered or damaged")
+    if not dry_run:
+        raw = files.read(link.vault.layout.master_key)
+        digest = keyring.parse(raw).digest
+        link.store.write({key_name(digest): raw}, [] if digest == old else [key_name(old)])
+        link.config = replace(link.config, slot=digest)
+        link.config.save(link.vault.layout)
 
 
 def _is_own(link: Link, name: SegmentName) -> bool:

@@ -29,7 +29,6 @@ from ghostie.errors import (
     NewerFormat,
     NoMemory,
     NoPassphrase,
-    NotFound,
     NoVault,
     OlderWords,
     RefusedKeyFile,
@@ -40,8 +39,9 @@ from ghostie.errors import (
     WrongKey,
 )
 from ghostie.paths import Layout
+from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, known_config
-from ghostie.sync.link import MOST_TRIED, Link, Listing, Watcher, alone, ignore, look, reach
+from ghostie.sync.link import MOST_TRIED, Link, Watcher, alone, ignore, look, reach
 from ghostie.sync.log import Ledger
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import Seen, key_name
@@ -129,7 +129,7 @@ def set_up(
         finish_move(layout, sources)
         meant = _Meant(layout, place, sources, device_name, again, expected, cost or keyring.FLOOR, fresh=not there)
         listing = look(place.store)
-        slots = key_files(place.store, listing)
+        slots = keyobjects.read_all(place.store, listing)
         if expected is not None:
             return _join(meant, _named(expected, slots, empty=not listing.names and not listing.slots))
         if not slots and listing.names:
@@ -156,28 +156,6 @@ class _Meant:
     fresh: bool
 
 
-def key_files(store: ObjectStore, listing: Listing) -> dict[str, KeyFile]:
-    """Return the key objects on the store by digest; what is no key file is passed over.
-
-    Raises NewerFormat if there is none but of a newer format.
-    """
-    found = {}
-    newer: NewerFormat | None = None
-    for digest in sorted(listing.slots):
-        try:
-            file = keyring.parse(store.get(key_name(digest)))
-        except (NotFound, RefusedKeyFile):
-            continue
-        except NewerFormat as error:
-            newer = error
-            continue
-        if file.digest == digest:
-            found[digest] = file
-    if newer is not None and not found:
-        raise newer
-    return found
-
-
 def _named(expected: Expected, slots: Mapping[str, KeyFile], *, empty: bool) -> dict[str, KeyFile]:
     """Return the key objects of the vault that an invitation names: no other counts."""
     named = {digest: file for digest, file in slots.items() if file.vault == expected.vault}
@@ -197,7 +175,9 @@ def _create(meant: _Meant) -> SetUp:
     vault = _opened(layout, unlock(layout, meant.sources), meant.device_name)
     store.write({key_name(key_file.digest): key_file.spelt()})
     # two devices may do this at the same moment: the smaller vault id stays, the other joins it
-    smaller = {digest: file for digest, file in key_files(store, look(store)).items() if file.vault < key_file.vault}
+    smaller = {
+        digest: file for digest, file in keyobjects.read_all(store, look(store)).items() if file.vault < key_file.vault
+    }
     if found := _first_that_opens(smaller, meant.sources):
         store.write({}, [key_name(key_file.digest)])
         return _join(meant, {found[0]: smaller[found[0]]})
@@ -294,15 +274,17 @@ def _first_that_opens(
 def _opened_by(slots: Mapping[str, KeyFile], secret: Secret) -> tuple[str, Keys]:
     """Return the first of *slots* that *secret* opens. Raises ForeignVault; for words OlderWords or BadWords; NoMemory.
 
-    What nobody who knows the passphrase made is passed over; of very many, the rest is not tried. Words cost nothing to
-    try, so with them all are.
+    What nobody who knows the passphrase made is passed over, however many of them there are: the cheapest are tried
+    first. Words cost nothing to try.
     """
     ordered = _in_order(slots.items())
     refused: GhostieError = BadWords(why="they open no vault on this store")
     if isinstance(secret, str):
-        ordered, refused = ordered[:MOST_TRIED], ForeignVault()
+        ordered, refused = keyobjects.cheapest_first(slots.items()), ForeignVault()
     for digest, file in ordered:
         try:
+            if isinstance(secret, str):
+                keyobjects.check_affordable(digest, file)
             return digest, keyring.open_by(file, secret)
         except (OlderWords, NoMemory) as error:
             refused = error
@@ -344,8 +326,10 @@ def _caught_up(meant: _Meant, here: KeyFile, ours: Mapping[str, KeyFile]) -> tup
 
     def take_over_first(_: Secret) -> str:
         refused: GhostieError = ForeignVault()
-        for digest, file in _in_order(others.items())[:MOST_TRIED]:
+        ordered = keyobjects.cheapest_first(others.items())
+        for digest, file in ordered[:MOST_TRIED] if known else ordered:
             try:
+                keyobjects.check_affordable(digest, file)
                 take_over(meant.layout, file, meant.sources)
             except (ForeignVault, BadWords, NoMemory) as error:
                 refused = error  # made by nobody who knows the passphrase, it may be

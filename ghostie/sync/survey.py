@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ghostie.errors import NotFound, StoreChanged, StoreRefused
+from ghostie.errors import NotFound, RefusedKeyFile, StoreChanged, StoreRefused
 from ghostie.sync import arriving, compaction, intake
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.litter import in_words, sorted_out
@@ -12,7 +12,7 @@ from ghostie.sync.log import Alarm
 from ghostie.sync.notices import Notice
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.reading import alarm
-from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, key_name, open_segment
 from ghostie.vault.conflicts import open_conflicts
 from ghostie.vault.row import Entry
 
@@ -123,8 +123,11 @@ def verify(link: Link) -> list[str]:
         problems: list[str] = []
         try:
             link.check_vault(listing)
+            link.own_slot(listing)
         except StoreChanged as error:
             problems.append(str(error))
+        except (RefusedKeyFile, NotFound) as error:
+            problems.append(f"the vault's key object {key_name(link.config.slot)} was altered or damaged: {error}")
         problems += bad.values()
         litter, strays = sorted_out(listing.strays)
         if litter:
