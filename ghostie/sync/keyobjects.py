@@ -82,6 +82,11 @@ def spent(file: KeyFile) -> tuple[int, int]:
     return file.cost.memory * file.cost.passes, file.cost.memory
 
 
+def bounded(cost: Cost) -> Cost:
+    """Return *cost*, and no more memory than the strongest key that ghostie makes takes."""
+    return Cost(min(cost.memory, MOST_SPENT.memory), cost.passes)
+
+
 def check_affordable(digest: str, file: KeyFile) -> None:
     """Raise TooCostly if opening *file* takes more than any that ghostie makes."""
     if file.cost.memory > MOST_SPENT.memory:

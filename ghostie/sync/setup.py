@@ -219,7 +219,8 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
     # checked: from here on things are written
     secret = sources.store_secret()
     passphrase = sources.passphrase_after(secret, fresh=here is None)
-    cost = slots[digest].cost.most(meant.cost)
+    # nothing but the passphrase proves a key object's cost: by words, anybody may have written it
+    cost = keyobjects.bounded(slots[digest].cost).most(meant.cost)
     file = keyring.wrap(keys, passphrase, cost)
     change, slot = "" if here is None else "joined", None
     if not isinstance(secret, str):
@@ -277,11 +278,10 @@ def _opened_by(slots: Mapping[str, KeyFile], secret: Secret) -> tuple[str, Keys]
     What nobody who knows the passphrase made is passed over, however many of them there are: the cheapest are tried
     first. Words cost nothing to try.
     """
-    ordered = _in_order(slots.items())
     refused: GhostieError = BadWords(why="they open no vault on this store")
     if isinstance(secret, str):
-        ordered, refused = keyobjects.cheapest_first(slots.items()), ForeignVault()
-    for digest, file in ordered:
+        refused = ForeignVault()
+    for digest, file in keyobjects.cheapest_first(slots.items()):
         try:
             if isinstance(secret, str):
                 keyobjects.check_affordable(digest, file)

@@ -227,12 +227,20 @@ def test_a_newer_key_object_that_the_words_do_not_open_stays_as_it_is_and_holds_
 def test_false_key_objects_of_the_vault_cost_the_words_nothing(tmp_path: Path, store: FolderStore, lost: SetUp) -> None:
     (digest,) = look(store).slots
     genuine = keyring.parse(store.get(key_name(digest)))
-    false = [replace(genuine, salt=secrets.token_bytes(16), cost=keyring.CEILING) for _ in range(4)]
-    false += [replace(genuine, vault=bytes(16), commitment=secrets.token_bytes(16)) for _ in range(20)]
-    store.write({key_name(file.digest): file.spelt() for file in false[4:]})
+    # what stands in the open can be copied: the first ones open by the words as well as the genuine one does
+    costly = [replace(genuine, salt=secrets.token_bytes(16), cost=keyring.CEILING) for _ in range(4)]
+    false = [replace(genuine, vault=bytes(16), commitment=secrets.token_bytes(16)) for _ in range(20)]
+    store.write({key_name(file.digest): file.spelt() for file in (*costly, *false)})
     done = join(Layout(tmp_path / "fresh"), store, by_words(words_of(lost.vault.keys)))
     assert done.vault.keys == lost.vault.keys
+    assert keyring.parse(done.vault.layout.master_key.read_bytes()).cost == genuine.cost
     assert opening(store, NEW) == [1]
+    # only a costly one is left: what it asks for is spent neither here nor on the store
+    for key in [info.key for info in store.list("ghostie/global")]:
+        store.write({}, [key])
+    store.write({key_name(costly[0].digest): costly[0].spelt()})
+    done = join(Layout(tmp_path / "second"), store, by_words(words_of(lost.vault.keys)))
+    assert keyring.parse(done.vault.layout.master_key.read_bytes()).cost.memory == keyring.STRONG.memory
 
 
 def test_the_words_bring_a_lost_key_file_back_from_the_store_and_the_memories_here_stay(
