@@ -7,6 +7,7 @@ with. All runs in the process of program.py.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,11 @@ from ghostie.sync.link import connect
 from ghostie.sync.moving import rotate
 from ghostie.sync.setup import set_up, try_out
 from ghostie.vault import create_vault, open_vault
+from ghostie.vault.query import load_filters, save_filter
 from ghostie.vault.vault import Vault
 
 PASSPHRASE, NEW = "four plain words here", "four other words here"
+FILTER = "a filter"  # in the place of arguments: saved by the screens, which have no command for it
 CANARY = "canary-7b1e"  # is in every memory
 
 Prepare = Callable[[Path], Sequence[str]]
@@ -180,6 +183,23 @@ def _with_many_segments(place: Path) -> Sequence[str]:
     return ("sync", "compact")
 
 
+def keep_a_filter(home: Path) -> int:
+    """Save a filter as the screens do; return the exit code that the error would have."""
+    try:
+        vault = open_vault(home, passphrase=PASSPHRASE)
+        vault.refresh()
+        save_filter(vault, 3, "tag:new")
+    except GhostieError as error:
+        sys.stderr.write(f"{error}\n{error.way_out()}\n")
+        return error.exit_code
+    return 0
+
+
+def _with_a_filter(place: Path) -> Sequence[str]:
+    save_filter(filled(place), 3, "tag:old")
+    return (FILTER,)
+
+
 COMMANDS: dict[str, Command] = {
     "add": Command(_on(filled, lambda vault: ("add", f"six {CANARY}"))),
     "add from standard input": Command(_on(filled, lambda vault: ("add",)), stdin=f"seven {CANARY}"),
@@ -190,6 +210,7 @@ COMMANDS: dict[str, Command] = {
     "undo": Command(_on(filled, lambda vault: ("undo",))),
     "redo": Command(_undone),
     "import": Command(_importing),
+    "a filter": Command(_with_a_filter),
     "gc": Command(_on(filled, lambda vault: ("gc", "--history", "1", "--yes"))),
     "keep mine": Command(_on(in_conflict, lambda vault: ("sync", "conflict", named(vault, "one"), "--keep", "mine"))),
     "keep both": Command(_on(in_conflict, lambda vault: ("sync", "conflict", named(vault, "one"), "--keep", "both"))),
@@ -233,6 +254,7 @@ def state(place: Path) -> State:
     return {
         "memories": memories,
         "versions": versions,
+        "filters": load_filters(vault),
         "epoch": vault.keys.current,
         "passphrase": _opens(vault.layout.master_key),
         "the store's next passphrase": _opens(vault.layout.outbox / slots.PENDING),

@@ -23,7 +23,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto import sodium
 
 from .calls import Calls, errors_of
-from .commands import CANARY, COMMANDS, PASSPHRASE, Command, State, named, opened, state
+from .commands import CANARY, COMMANDS, FILTER, PASSPHRASE, Command, State, keep_a_filter, named, opened, state
 
 TO_GO_ON = ("push or pull destroys it", "push or pull goes on with it")
 MADE = ("the change was made, but", "the purge was made, but", "was changed, but the disk does not confirm it")
@@ -81,6 +81,10 @@ def _become(command: Command, argv: list[str], place: Path, calls: Calls, report
     sys.argv[1:] = argv
     vars(os)["_exit"] = done
     calls.install()
+    if argv == [FILTER]:
+        code = keep_a_filter(place / "home")
+        sys.stderr.flush()
+        done(code)
     cli.run()
 
 
