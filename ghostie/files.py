@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ghostie import claims
 from ghostie.errors import (
@@ -37,6 +37,7 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TEMPORARY = ".tmp-"
+_ZEROS = bytes(1 << 16)
 _MOST_HELD = 64  # descriptors: a process may have as few as 256
 
 READ_LIMIT = 1 << 31
@@ -506,6 +507,17 @@ def read_named(path: Path, limit: int = READ_LIMIT) -> bytes:
     return content
 
 
+@contextlib.contextmanager
+def opened_named(path: Path) -> Iterator[BinaryIO]:
+    """Hold the person's own *path* open for reading: links are followed and pipes read. Raises CannotRead."""
+    try:
+        source = open(path, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise CannotRead(path=path, why=_why(error)) from error
+    with source:
+        yield source
+
+
 def up_to(read: Callable[[int], bytes], size: int) -> bytes:
     """Return what *read* gives, at most *size* bytes, without room for more than comes."""
     chunks: list[bytes] = []
@@ -550,7 +562,8 @@ def wipe_folder(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 fd = os.open(os.path.join(below, name), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
                 try:
-                    _write_whole(fd, bytes(max(1, os.fstat(fd).st_size)))
+                    for _ in range(0, max(1, os.fstat(fd).st_size), len(_ZEROS)):
+                        _write_whole(fd, _ZEROS)
                     os.fsync(fd)
                 finally:
                     os.close(fd)

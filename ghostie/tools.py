@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +26,24 @@ class Answer:
 def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment for another program: nothing of ghostie's own, and so no passphrase."""
     return {name: value for name, value in given.items() if not name.startswith("GHOSTIE_")}
+
+
+def output(child: subprocess.Popen[bytes], longest: int, patience: float) -> tuple[bytes, int]:
+    """Return what *child* writes to its standard output, and its exit code; at most *longest* bytes and one more.
+
+    One that says more, or takes longer than *patience* seconds (TimeoutExpired), is left to the caller to end.
+    """
+    assert child.stdout is not None
+    end = time.monotonic() + patience
+    said = b""
+    while len(said) <= longest:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+            raise subprocess.TimeoutExpired(child.args, patience)
+        if not (chunk := os.read(child.stdout.fileno(), longest + 1 - len(said))):
+            return said, child.wait(max(0.1, end - time.monotonic()))
+        said += chunk
+    return said, 0
 
 
 def ask(argv: Sequence[str], patience: float, stdin: bytes = b"", more: Mapping[str, str] | None = None) -> Answer:

@@ -464,6 +464,8 @@ def import_(args: argparse.Namespace, out: Output) -> None:
     )
     for bad in done.bad:
         out.warn(f"{bad.place()}: {bad.problem}")
+    if done.left_out > len(done.bad):
+        out.warn(f"{done.left_out - len(done.bad):,} more were left out")
     taken = done.taken
     words = [f"{'would import' if args.dry_run else 'imported'} {text.plural(len(taken.added), 'memory')}"]
     if taken.changed:
@@ -482,7 +484,7 @@ def import_(args: argparse.Namespace, out: Output) -> None:
     }
     out.done(record, ", ".join(words))
     if done.bad:
-        raise ImportIncomplete(bad=len(done.bad), total=done.read)
+        raise ImportIncomplete(bad=done.left_out, total=done.read)
 
 
 def export(args: argparse.Namespace, out: Output) -> None:

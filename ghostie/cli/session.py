@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ghostie import files
-from ghostie.errors import BadWords, UsageError
+from ghostie.errors import BadWords, TooLarge, UsageError
 from ghostie.paths import Layout, default_home
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ def layout_of(args: argparse.Namespace) -> Layout:
 def sources_of(args: argparse.Namespace) -> Sources:
     """Return where a passphrase may come from: the same in all of a command, so that nobody is asked twice."""
     from ghostie.crypto.unlock import TRIES, Sources
+    from ghostie.hardening import forbid_core
 
     if not hasattr(args, "sources"):
+        forbid_core()
         asking = can_ask()
         args.sources = Sources(
             file=_path(args, "passphrase_file"),
@@ -196,11 +198,16 @@ def agree_to_large(args: argparse.Namespace, question: str, count: int) -> None:
 
 
 def read_stdin(what: str) -> str:
-    """Return standard input as text. Raises UsageError where it is a terminal that nobody was told to type at."""
+    """Return standard input as text. Raises TooLarge, or UsageError where it is a terminal that nobody types at."""
+    from ghostie.memory import MAX_CONTENT
+
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(f"no {what} was given", "give it as an argument, or on standard input")
     try:
-        return sys.stdin.buffer.read().decode()
+        given = files.up_to(sys.stdin.buffer.read, MAX_CONTENT + 2)  # a newline at the end may be cut off yet
+        if len(given) > MAX_CONTENT + 1:
+            raise TooLarge(what=f"the {what} on standard input", size=f"more than {MAX_CONTENT}", limit=MAX_CONTENT)
+        return given.decode()
     except UnicodeDecodeError:
         raise UsageError("standard input is not UTF-8 text") from None
 
@@ -208,7 +215,9 @@ def read_stdin(what: str) -> str:
 def edited(content: str, layout: Layout) -> str:
     """Return *content* as the person leaves it in $EDITOR. Raises UsageError, also where there is no terminal."""
     from ghostie import editor
+    from ghostie.hardening import harden
 
+    harden()  # the text is here for as long as a person takes
     if not can_ask() and not editor.named():
         raise UsageError("there is no terminal to edit on", "give --content TEXT, or - for standard input")
     return editor.edited(content, layout)

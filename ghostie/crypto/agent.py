@@ -213,18 +213,6 @@ def _now() -> float:
     return time.monotonic()
 
 
-def harden() -> None:
-    """Keep what this process knows out of core files and other processes' reach, as far as the system lets us."""
-    import ctypes
-    import resource
-
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(AttributeError, OSError):
-        # a core that goes to a program by a pipe heeds no limit
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-
-
 def _serve(layout: Layout, spelt: bytes, seconds: int) -> None:
     claim = files.claim(layout.agent)  # held to the very end of the process: until then, the keys may be in its memory
     with contextlib.ExitStack() as ends:
@@ -336,6 +324,8 @@ class _Clients:
 
 
 def _main() -> None:
+    from ghostie.hardening import harden
+
     harden()
     try:
         _serve(Layout(Path(sys.argv[1])), sys.stdin.buffer.readline(), int(sys.argv[2]))

@@ -33,6 +33,7 @@ from ghostie.paths import Layout
 
 KEYRING_SERVICE = "ghostie"
 COMMAND_PATIENCE = 60.0
+_LONGEST = 1 << 16  # bytes of what a file or a program says, of which the first line counts
 TRIES = 3  # for a passphrase that a person types
 OWN_PROMPT = "passphrase: "
 STORE_PROMPT = "passphrase of the vault on the store: "
@@ -283,26 +284,33 @@ def _from_command(command: str, environ: MutableMapping[str, str]) -> str:
     import shlex
     import subprocess
 
-    from ghostie.tools import environment
+    from ghostie.tools import environment, output
 
     source = "GHOSTIE_PASSPHRASE_COMMAND"
     try:
         argv = shlex.split(command)
         # an argument list, no shell: nothing in it is interpreted twice
-        done = subprocess.run(
-            argv, stdout=subprocess.PIPE, timeout=COMMAND_PATIENCE, check=False, env=environment(environ)
-        )
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment(environ))
+    except (OSError, ValueError, IndexError) as error:
         raise PassphraseSource(source=source, why=type(error).__name__) from None
-    if done.returncode != 0:
-        raise PassphraseSource(source=source, why=f"it ended with exit code {done.returncode}")
-    return _first_line(done.stdout, source)
+    with child:
+        try:
+            said, code = output(child, _LONGEST, COMMAND_PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise PassphraseSource(source=source, why=type(error).__name__) from None
+        finally:
+            child.kill()
+    if len(said) > _LONGEST:
+        raise PassphraseSource(source=source, why=f"it said more than {_LONGEST >> 10} KiB")
+    if code != 0:
+        raise PassphraseSource(source=source, why=f"it ended with exit code {code}")
+    return _first_line(said, source)
 
 
 def _from_file(path: Path) -> str:
     source = f"the file {path}"
     try:
-        return _first_line(files.read_named(path, 1 << 16), source)
+        return _first_line(files.read_named(path, _LONGEST), source)
     except CannotRead:
         raise PassphraseSource(source=source, why="it cannot be read") from None
 

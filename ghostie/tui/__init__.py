@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 def launch(layout: Layout, *, passphrase_file: Path | None = None, mouse: bool = True) -> None:
     """Open the screens on the vault at *layout* until the person leaves. Raises what went wrong, of whatever class."""
+    from ghostie.hardening import harden
     from ghostie.tui.keeper import Keeper, Opening, traces
 
+    harden()  # what is on the screen, and what is typed, is in this process
     # nothing moves on the screens: frames that only animate cost a phone its battery
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     opening = Opening.here(layout, passphrase_file)

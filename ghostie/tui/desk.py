@@ -219,7 +219,7 @@ def _receive(channel: socket.socket) -> Any:
 
 
 def _main() -> None:
-    from ghostie.crypto.agent import harden
+    from ghostie.hardening import harden
 
     harden()
     channel = socket.socket(fileno=os.dup(0))

@@ -38,6 +38,8 @@ from ghostie.vault.formats import Found, read_paths, suffix
 from ghostie.vault.row import Entry
 from ghostie.vault.vault import TakenIn, Vault
 
+MOST_NAMED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -45,12 +47,13 @@ class Imported:
 
     read: int
     taken: TakenIn
-    bad: tuple[Found, ...]
+    bad: tuple[Found, ...]  # the first of those that were left out, MOST_NAMED at the most
+    left_out: int
 
     @property
     def known(self) -> int:
         """How many of the good records were there already."""
-        return self.read - len(self.bad) - len(self.taken.added) - len(self.taken.changed)
+        return self.read - self.left_out - len(self.taken.added) - len(self.taken.changed)
 
 
 def import_paths(
@@ -68,7 +71,9 @@ def import_paths(
     """
     vault.refresh()
     bad: list[Found] = []
-    versions: list[Version] = []
+    versions: dict[str, Version] = {}
+    left_out = 0
+    last: Record | None = None
     total = 0
     modified = functools.cache(_modified)
     for found in read_paths(paths):
@@ -76,17 +81,27 @@ def import_paths(
         if progress is not None and total % 500 == 0:
             progress(total)
         if found.record is None:
-            bad.append(found)
+            left_out += 1
+            if len(bad) < MOST_NAMED:
+                bad.append(found)
             continue
+        if found.record is last:
+            continue  # a line like the one before it, which was read once
+        last = found.record
         try:
-            versions += versions_of(vault, found.record, status, fallback=modified(found.path))
+            made = versions_of(vault, found.record, status, fallback=modified(found.path))
         except GhostieError as error:
-            bad.append(Found(found.path, found.line, problem=_reason(error)))
+            left_out += 1
+            if len(bad) < MOST_NAMED:
+                bad.append(Found(found.path, found.line, problem=_reason(error)))
+            last = None
+        else:
+            versions |= {version.hash: version for version in made}
     if dry_run:
-        fresh = {version.id for version in versions if not vault.index.has(version)}
-        return Imported(total, TakenIn(len(fresh), tuple(fresh)), tuple(bad))
-    taken = vault.take_in(versions, "import") if versions else TakenIn()
-    return Imported(total, taken, tuple(bad))
+        fresh = {version.id for version in versions.values() if not vault.index.has(version)}
+        return Imported(total, TakenIn(len(fresh), tuple(fresh)), tuple(bad), left_out)
+    taken = vault.take_in(versions.values(), "import") if versions else TakenIn()
+    return Imported(total, taken, tuple(bad), left_out)
 
 
 def _reason(error: GhostieError) -> str:

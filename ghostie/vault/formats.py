@@ -5,15 +5,16 @@ A reader yields records as they stand, or says why there is none.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import gzip
-import io
 import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from ghostie import codec, files
 from ghostie.errors import BadJson, BadMemory, CannotRead, UsageError
@@ -21,6 +22,9 @@ from ghostie.memory import FIELDS, Record
 
 SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".md", ".markdown")
 MAX_FILE: Final = 1 << 30
+MAX_RECORD: Final = 16 << 20  # bytes or characters of one line, one element of an array, or a file that is one record
+READ_SIZE: Final = 1 << 19
+MOST_PARTS: Final = 800_000  # of one record: each takes some hundred bytes of memory
 TEXT_KEYS: Final = (
     "content",
     "text",
@@ -82,55 +86,145 @@ def suffix(path: Path) -> str:
 
 def _read_file(path: Path) -> Iterator[Found]:
     try:
-        raw = files.read_named(path, MAX_FILE)
-        if path.suffix.lower() == ".gz":
-            raw = _gunzipped(path, raw)
+        with files.opened_named(path) as raw, _unpacked(path, raw) as source:
+            if suffix(path) in (".jsonl", ".ndjson"):
+                yield from _json_lines(path, source)
+            elif suffix(path) == ".json":
+                yield from _json(path, _Text(source))
+            else:
+                yield _markdown(path, _Text(source).whole())
     except CannotRead as error:
         yield Found(path, None, problem=str(error.facts["why"]))
-        return
-    if suffix(path) in (".jsonl", ".ndjson"):
-        yield from _json_lines(path, raw)
-        return
-    try:
-        text = raw.decode("utf-8-sig")
+    except BadJson as error:
+        yield Found(path, None, problem=str(error))
     except UnicodeDecodeError:
         yield Found(path, None, problem="it is not UTF-8 text")
-        return
-    if suffix(path) == ".json":
-        yield from _json(path, text)
-    else:
-        yield _markdown(path, text)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        yield Found(path, None, problem="it is not whole gzip data")
+    except OSError as error:
+        yield Found(path, None, problem=(error.strerror or str(error)).lower())
 
 
-def _gunzipped(path: Path, raw: bytes) -> bytes:
+def _unpacked(path: Path, raw: BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    if path.suffix.lower() != ".gz":
+        return contextlib.nullcontext(raw)
+    return cast("contextlib.AbstractContextManager[BinaryIO]", gzip.GzipFile(fileobj=raw))
+
+
+def _checked(record: str | bytes) -> str | bytes:
+    """Return *record*, the text of one, unless reading it would take more memory than a phone has. Raises BadJson."""
+    if len(record) > MAX_RECORD:
+        raise BadJson(why=f"a record is longer than {MAX_RECORD >> 20} MiB")
+    if _marks(record) > MOST_PARTS and _marks(_STRINGS.sub("", _text(record))) > MOST_PARTS:
+        raise BadJson(why=f"a record has more than {MOST_PARTS:,} parts")
+    return record
+
+
+_STRINGS = re.compile(r'(?s)"(?:[^"\\]++|\\.)*+"?')  # the last one may be cut
+
+
+def _marks(record: str | bytes) -> int:
+    """Return how many parts *record* has at the most: what its strings hold is counted, too."""
+    if len(record) <= MOST_PARTS:
+        return 0
+    if isinstance(record, bytes):
+        return sum(map(record.count, (b",", b"[", b"{")))
+    return sum(map(record.count, (",", "[", "{")))
+
+
+def _text(record: str | bytes) -> str:
+    return record if isinstance(record, str) else record.decode("latin-1")
+
+
+def _json_lines(path: Path, source: BinaryIO) -> Iterator[Found]:
+    number = total = 0
+    last, found = b"", None
+    while line := source.readline(MAX_RECORD + 2):
+        number += 1
+        total += len(line)
+        if len(line) > MAX_RECORD + 1:
+            yield Found(path, number, problem=f"the line is longer than {MAX_RECORD >> 20} MiB")
+            while line and not line.endswith(b"\n"):
+                line = source.readline(1 << 20)
+                total += len(line)
+        elif found is not None and line == last:
+            yield replace(found, line=number)  # what says the same is read once
+        elif line.strip():
+            last, found = line, _line(path, number, line)
+            yield found
+        if total > MAX_FILE:
+            yield Found(path, number, problem=f"it is longer than {MAX_FILE >> 30} GiB; the rest was not read")
+            return
+
+
+def _line(path: Path, number: int, line: bytes) -> Found:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
-            content = files.up_to(packed.read, MAX_FILE + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise CannotRead(path=path, why="it is not whole gzip data") from error
-    if len(content) > MAX_FILE:
-        raise CannotRead(path=path, why="it is too large")
-    return content
-
-
-def _json_lines(path: Path, raw: bytes) -> Iterator[Found]:
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if line.strip():
-            try:
-                yield _found(path, number, codec.loads(line))
-            except BadJson as error:
-                yield Found(path, number, problem=str(error))
-
-
-def _json(path: Path, text: str) -> Iterator[Found]:
-    start = len(text) - len(text.lstrip())
-    if text[start : start + 1] == "[":
-        yield from _array(path, text, start + 1)
-        return
-    try:
-        value = codec.loads(text)
+        return _found(path, number, codec.loads(_checked(line.rstrip(b"\n"))))
     except BadJson as error:
-        yield Found(path, _line_of_fault(text), problem=str(error))
+        return Found(path, number, problem=str(error))
+
+
+class _Text:
+    """The text of a file, read as it is needed: *held* from *place* on is what is not used yet."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._total = 0
+        self.ended = False
+        self.held = ""
+        self.place = 0
+        self._line = 1
+        self._counted = 0  # up to where lines are
+
+    def more(self, size: int) -> bool:
+        """Read about *size* bytes more; return whether there were any. Raises UnicodeDecodeError or CannotRead."""
+        if self.ended:
+            return False
+        raw = files.up_to(self._source.read, size)
+        self._total += len(raw)
+        if self._total > MAX_FILE:
+            raise CannotRead(path="", why=f"it is longer than {MAX_FILE >> 30} GiB")
+        self.ended = not raw
+        self.lineno()
+        self._counted = 0
+        self.held = self.held[self.place :] + self._decoder.decode(raw, final=self.ended)
+        self.place = 0
+        return not self.ended
+
+    def whole(self) -> str:
+        """Return all of it. Raises CannotRead where that is too much for one text."""
+        while len(self.held) <= MAX_RECORD:
+            if not self.more(READ_SIZE):
+                return self.held
+        raise CannotRead(path="", why=f"it is longer than {MAX_RECORD >> 20} MiB: only JSON lines and arrays may be")
+
+    def after_gap(self) -> str:
+        """Go to the next character that is no white space, and return it; nothing at the end."""
+        while True:
+            found = _GAP.match(self.held, self.place)
+            assert found is not None
+            self.place = found.end()
+            if self.place < len(self.held) or not self.more(READ_SIZE):
+                return self.held[self.place : self.place + 1]
+
+    def lineno(self) -> int:
+        """Return the number of the line that *place* is in."""
+        self._line += self.held.count("\n", self._counted, self.place)
+        self._counted = self.place
+        return self._line
+
+
+def _json(path: Path, text: _Text) -> Iterator[Found]:
+    if text.after_gap() == "[":
+        text.place += 1
+        yield from _array(path, text)
+        return
+    whole = "\n" * (text.lineno() - 1) + text.whole()[text.place :]
+    try:
+        value = codec.loads(_checked(whole))
+    except BadJson as error:
+        yield Found(path, _line_of_fault(whole), problem=str(error))
         return
     if isinstance(value, dict) and "content" not in value and not _is_ours(value):
         yield from _agent_file(path, value)
@@ -142,45 +236,64 @@ _DECODER = json.JSONDecoder()
 _GAP = re.compile(r"[ \t\r\n]*")
 
 
-def _array(path: Path, text: str, place: int) -> Iterator[Found]:
+def _array(path: Path, text: _Text) -> Iterator[Found]:
     """Yield the elements of a JSON array, each with its line, up to the first fault."""
-    line, counted = 1, 0
     expects_more = False
+    last, found = "", None
     while True:
-        place = _after_gap(text, place)
-        line, counted = line + text.count("\n", counted, place), place
-        if text[place : place + 1] == "]" and not expects_more:
-            if _after_gap(text, place + 1) != len(text):
+        first = text.after_gap()
+        line = text.lineno()
+        if first == "]" and not expects_more:
+            text.place += 1
+            if text.after_gap():
                 yield Found(path, line, problem="not valid JSON: something follows the array")
             return
         try:
-            _, end = _DECODER.raw_decode(text, place)
-            value = codec.loads(text[place:end])
-        except (ValueError, RecursionError) as error:
-            why = getattr(error, "msg", "nested too deeply")
-            yield Found(path, line, problem=f"not valid JSON: {why}; the rest of the file was not read")
-            return
+            spelt = _element(text)
         except BadJson as error:
-            yield Found(path, line, problem=str(error))
+            yield Found(path, line, problem=f"{error}; the rest of the file was not read")
+            return
+        if found is not None and spelt == last:
+            found = replace(found, line=line)  # what says the same is read once
         else:
-            yield _found(path, line, value)
-        place = _after_gap(text, end)
-        expects_more = text[place : place + 1] == ","
+            try:
+                last, found = spelt, _found(path, line, codec.loads(spelt))
+            except BadJson as error:
+                last, found = spelt, Found(path, line, problem=str(error))
+        yield found
+        after = text.after_gap()
+        expects_more = after == ","
         if expects_more:
-            place += 1
-        elif text[place : place + 1] != "]":
+            text.place += 1
+        elif after != "]":
             yield Found(
-                path,
-                line + text.count("\n", counted, place),
-                problem="not valid JSON: the array is cut; the rest of the file was not read",
+                path, text.lineno(), problem="not valid JSON: the array is cut; the rest of the file was not read"
             )
             return
 
 
-def _after_gap(text: str, place: int) -> int:
-    found = _GAP.match(text, place)
-    assert found is not None
-    return found.end()
+def _element(text: _Text) -> str:
+    """Return the spelling of the element that begins here, and go behind it. Raises BadJson."""
+    while True:
+        fault = "nested too deeply"
+        try:
+            if len(text.held) - text.place > MOST_PARTS:  # it takes more than one reading
+                _checked(text.held[text.place : text.place + MAX_RECORD])
+            _, end = _DECODER.raw_decode(text.held, text.place)
+            if end < len(text.held) or text.ended:  # a number may go on in what was not read yet
+                spelt = text.held[text.place : end]
+                _checked(spelt)
+                text.place = end
+                return spelt
+        except json.JSONDecodeError as error:
+            fault = error.msg
+        except (ValueError, RecursionError):
+            raise BadJson(why=fault) from None
+        held = len(text.held) - text.place
+        if held > MAX_RECORD:
+            raise BadJson(why=f"a record is longer than {MAX_RECORD >> 20} MiB, or: {fault}")
+        if text.ended or not text.more(max(READ_SIZE, held)):
+            raise BadJson(why=fault)
 
 
 def _line_of_fault(text: str) -> int | None:

@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,14 +184,22 @@ def test_the_command_runs_without_a_shell(tmp_path: Path) -> None:
 def test_shell_syntax_is_nothing_special(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[object] = []
 
-    def run(argv: object, **named: object) -> subprocess.CompletedProcess[bytes]:
+    begin = subprocess.Popen
+
+    def run(argv: object, **named: Any) -> subprocess.Popen[bytes]:
         assert not named.get("shell")
         ran.append(argv)
-        return subprocess.CompletedProcess([], 0, b"given\n")
+        return begin(["echo", "given"], **named)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", run)
     assert Sources(environ={"GHOSTIE_PASSPHRASE_COMMAND": command}).passphrase() == "given"
     assert ran == [shlex.split(command)]
+
+
+def test_a_command_that_goes_on_for_ever_is_cut_short() -> None:
+    sources = Sources(environ={**os.environ, "GHOSTIE_PASSPHRASE_COMMAND": runs("while True: print('x' * 1000)")})
+    with pytest.raises(PassphraseSource, match="more than 64 KiB"):
+        sources.passphrase()
 
 
 def test_the_command_sees_none_of_ghosties_variables() -> None:
