@@ -62,12 +62,13 @@ class Outbox:
         held, rows = entry.held(), entry.versions.items()
         named = [each for digest, row in rows for each in (digest, *row.get("parents", ()), *row.get("purges", ()))]
         for digest, row in rows:
-            if row.get("purges") and row.get("privacy") != "local":
+            kept = row.get("privacy") == "local"
+            if row.get("purges") and not kept and not row.get("withheld"):
                 leaves = True
-            elif row.get("purges") or (held and row.get("deleted") and digest not in held):
+            elif row.get("purges") or (held and row.get("deleted") and not kept and digest not in held):
                 leaves = any(each in known for each in named)
             else:
-                leaves = digest not in held or (digest in known and row.get("privacy") != "local")
+                leaves = not kept and (digest not in held or digest in known)
             if leaves:
                 yield digest, row
 

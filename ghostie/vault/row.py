@@ -32,7 +32,7 @@ def row_of(version: Version) -> Row:
             row[name] = value
     if (timestamp := record.get("timestamp")) is not None:
         row["timestamp"] = millis(timestamp)
-    for name in ("parents", "deleted", "purges"):
+    for name in ("parents", "deleted", "purges", "withheld"):
         if value := sync.get(name):
             row[name] = value
     if isinstance(device := sync.get("device"), str) and device:
@@ -100,10 +100,24 @@ class Entry:
     def stems(self) -> list[str]:
         return [self.stem(digest) for digest in self.versions]
 
+    def withheld(self) -> set[str]:
+        """Return the hashes of what is or was local of it."""
+        rows = self.versions.items()
+        return {
+            each
+            for digest, row in rows
+            for each in (*row.get("withheld", ()), *((digest,) if row.get("privacy") == "local" else ()))
+        }
+
     def held(self) -> set[str]:
-        """Return the hashes of its local versions, and of all that these were made of."""
+        """Return the hashes of its local versions, and of all that these were made of.
+
+        That a memory is removed holds nothing up: other devices may have what was there before.
+        """
         found: set[str] = set()
-        todo = [digest for digest, row in self.versions.items() if row.get("privacy") == "local"]
+        todo = [
+            digest for digest, row in self.versions.items() if row.get("privacy") == "local" and not row.get("deleted")
+        ]
         while todo:
             digest = todo.pop()
             if digest in self.versions and digest not in found:

@@ -237,13 +237,13 @@ class Vault:
             markers = []
             for entry in self._find_all(prefixes):
                 change(entry.id)
-                local = self.stays_here(entry) or entry.row.get("privacy") == "local"
+                local = self._never_synced(entry)
                 markers.append(
                     make_version(
-                        # it goes where something of the memory went, and is told apart from one that goes anyway
                         {"id": entry.id, "privacy": "local" if local else None},
                         {
-                            **self.sync_after(entry, local=self._never_synced(entry)),
+                            **self.sync_after(entry, local=local),
+                            "withheld": [] if local else sorted(entry.withheld()),
                             "deleted": True,
                             "purges": sorted(entry.purged() | set(entry.versions)),
                         },

@@ -274,7 +274,7 @@ def removed(peer: Peer) -> dict[str, bool]:
     }
 
 
-@laws(500)
+@laws(120)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_what_everybody_removed_last_is_removed_whatever_the_rules_made_of_it_meanwhile(
     history: list[Step], dice: random.Random
@@ -290,7 +290,7 @@ def test_what_everybody_removed_last_is_removed_whatever_the_rules_made_of_it_me
             assert gone
 
 
-@laws(500)
+@laws(120)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_whether_a_memory_is_removed_does_not_depend_on_the_order_of_arrival(
     history: list[Step], dice: random.Random
@@ -303,7 +303,7 @@ def test_whether_a_memory_is_removed_does_not_depend_on_the_order_of_arrival(
     assert removed(bit_by_bit) == removed(at_once)
 
 
-@laws(500)
+@laws(120)
 @given(
     steps((*REMOVALS, "tag", "word", "purge")), st.sets(st.sampled_from(["ann", "bob", "cyd"]), min_size=1, max_size=2)
 )
@@ -317,7 +317,7 @@ def test_devices_with_version_0_1_among_them_come_to_the_same_too_and_lose_nothi
     assert before.keys() - destroyed(peers[0].all().values()) <= peers[0].all().keys()
 
 
-@laws(200)
+@laws(60)
 @given(steps((*REMOVALS, "tag", "word")))
 def test_what_version_0_1_merges_is_merged_to_the_same_bytes_unless_the_last_edits_say_otherwise(
     history: list[Step],

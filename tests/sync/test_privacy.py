@@ -145,6 +145,23 @@ def test_a_marker_that_version_0_1_kept_to_itself_goes_out(world: World, phone: 
     assert b"v1" not in world.stored_bytes()
 
 
+@pytest.mark.parametrize("purged", [False, True])
+def test_its_removal_beside_a_removal_elsewhere_is_one_removal_on_every_device(
+    phone: Link, laptop: Link, tablet: Link, purged: bool
+) -> None:
+    memory = add(phone, "v1")
+    settle(phone, laptop, tablet)
+    local(phone, memory.id, content="kept")
+    (phone.vault.purge if purged else phone.vault.remove)([memory.id])
+    laptop.vault.remove([memory.id])
+    settle(phone, laptop, tablet)
+    assert heads(phone) == heads(laptop) == heads(tablet)
+    assert contents(tablet) == []
+    laptop.vault.edit(memory.id, {"content": "anew"})
+    settle(phone, laptop, tablet)
+    assert contents(phone) == contents(tablet) == ["anew"]
+
+
 # -- synced again ----------------------------------------------------------------------------------------------------
 
 
