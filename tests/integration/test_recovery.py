@@ -77,6 +77,9 @@ def has_all(device: Device, passphrase: str, lost: Lost) -> bool:
     return {record["id"] for record in listed} == lost.ids
 
 
+@pytest.mark.parametrize(
+    "lost", ["folder", *(pytest.param(each, marks=pytest.mark.slow) for each in ("s3", "gist"))], indirect=True
+)
 def test_the_passphrase_alone_brings_the_vault_back(lost: Lost) -> None:
     phone = lost.fresh("phone")
     phone("sync", "setup", *lost.where, passphrase=PASSPHRASE, env=lost.credentials, code=0)
@@ -178,8 +181,9 @@ def test_words_of_an_older_key_say_which_key_they_are_of_and_change_nothing(lost
 # -- what does not depend on the store ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def in_a_folder(request: pytest.FixtureRequest) -> Iterator[Lost]:
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Lost]:
+    """A vault in a folder, made once."""
     scene = Scene()
     scene.store.mkdir()
     laptop = scene.device("laptop")
@@ -189,8 +193,15 @@ def in_a_folder(request: pytest.FixtureRequest) -> Iterator[Lost]:
     laptop.ok("sync", "setup", "--path", str(scene.store))
     laptop.ok("sync", "push")
     words = " ".join(laptop.ok("keys", "recovery", "--json", passphrase=PASSPHRASE).json())
+    scene.keep()
     yield Lost(scene, ["--path", str(scene.store)], {}, words, ids)
     scene.end()
+
+
+@pytest.fixture
+def in_a_folder(kept: Lost) -> Lost:
+    kept.scene.reset()
+    return kept
 
 
 def test_restore_on_an_empty_home_asks_which_store_it_is(in_a_folder: Lost) -> None:
@@ -283,6 +294,7 @@ def test_a_passphrase_that_was_changed_elsewhere_is_explained_where_it_does_not_
     assert "changed on another device" in phone("sync", "run", passphrase=PASSPHRASE, code=0).err
 
 
+@pytest.mark.slow
 def test_setup_that_changes_which_passphrase_opens_the_device_says_so(in_a_folder: Lost) -> None:
     lost, phone = in_a_folder, in_a_folder.fresh("phone")
     phone.ok("init", "--device-name", "phone", passphrase=NEW)
@@ -304,6 +316,7 @@ def test_setup_that_changes_which_passphrase_opens_the_device_says_so(in_a_folde
     assert again["passphrase"] is None, "nothing changed, and nothing is said"
 
 
+@pytest.mark.slow
 def test_words_for_a_lost_key_file_of_a_rotated_vault_say_what_is_missing(in_a_folder: Lost) -> None:
     lost = in_a_folder
     laptop = lost.scene.device("laptop")

@@ -90,7 +90,10 @@ async def a_better_passphrase(screen: Screen) -> None:
 
 
 @presses(BeginningPlace, "next")
-@pytest.mark.parametrize("wrong_first", [False, True], ids=["at once", "after a wrong passphrase"])
+@pytest.mark.parametrize(
+    "wrong_first",
+    [pytest.param(False, id="at once", marks=pytest.mark.slow), pytest.param(True, id="after a wrong passphrase")],
+)
 def test_a_vault_is_joined_by_the_words(house: House, store: Path, tmp_path: Path, wrong_first: bool) -> None:
     layout = Layout(tmp_path / "tablet")
 
@@ -153,6 +156,7 @@ def test_words_of_an_older_key_lead_to_the_passphrase(house: House, store: Path,
     assert open_vault(layout.home, passphrase=PASSPHRASE).keys.current == 2
 
 
+@pytest.mark.slow
 def test_words_of_another_vault_can_be_given_again(house: House, store: Path, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "tablet")
 
