@@ -146,6 +146,7 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
         return _simulate(kind, seed, out)
     from ghostie import codec
     from ghostie.crypto import agent, sodium
+    from ghostie.crypto.unlock import read_key_file
     from ghostie.sync.config import load_config
     from ghostie.vault import upkeep
 
@@ -186,7 +187,11 @@ def doctor(args: argparse.Namespace, out: Output) -> int:
         _look_at_quarantine(vault, found, fix=args.fix)
     try:
         left = agent.seconds_left(layout)
-        found("locked" if left is None else f"unlocked for another {left // 60} min")
+        if left is not None and agent.fetch(layout, read_key_file(layout)) is None:
+            way = "`ghostie lock` ends it, `ghostie unlock` holds the key of now"
+            found("an agent holds a key that does not open this vault any more", False, way)
+        else:
+            found("locked" if left is None else f"unlocked for another {left // 60} min")
     except GhostieError as error:
         found(str(error), False, error.way_out() or "")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,10 @@ def test_from_a_shell_with_another_runtime_folder(device: Device) -> None:
     check_locks(device, {"XDG_RUNTIME_DIR": str(other)})
 
 
-@pytest.mark.parametrize("runtime", ["", "/nowhere/to/be/found", "relative", "/"])
+@pytest.mark.parametrize(
+    "runtime",
+    ["", *(pytest.param(other, marks=pytest.mark.slow) for other in ("/nowhere/to/be/found", "relative", "/"))],
+)
 def test_from_a_login_without_a_runtime_folder(device: Device, runtime: str) -> None:
     check_locks(device, {"XDG_RUNTIME_DIR": runtime})
 
@@ -136,6 +140,18 @@ def test_the_key_that_a_rotation_replaced_is_forgotten(device: Device) -> None:
     pid = process(device)
     device("keys", "rotate", passphrase=PASSPHRASE, env={"XDG_RUNTIME_DIR": ""}, code=0)
     wait_until(lambda: not alive(pid))
+
+
+def test_a_key_that_is_of_no_use_any_more_is_not_called_unlocked(device: Device, fresh: Callable[[], Device]) -> None:
+    other = fresh()
+    shutil.rmtree(other.vault)
+    other("init", passphrase=PASSPHRASE, code=0)
+    shutil.copy(other.vault / "keys" / "master.key", device.vault / "keys" / "master.key")
+    seen = device("doctor", passphrase=PASSPHRASE, code=1).out
+    assert "!  an agent holds a key that does not open this vault any more" in seen
+    assert "unlocked for another" not in seen
+    assert device("lock", code=0).err == "locked\n"
+    assert "ok locked" in device("doctor", passphrase=PASSPHRASE).out
 
 
 def test_where_there_is_no_vault_that_is_said(device: Device) -> None:
