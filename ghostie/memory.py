@@ -199,7 +199,7 @@ class Version:
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """Hashes of its parents that stay on the device that made them."""
+        """Hashes of what came before it and stays on the device that made it."""
         return tuple(self.sync.get("withheld", ()))
 
     @property

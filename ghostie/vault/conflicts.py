@@ -49,12 +49,13 @@ def look(vault: Vault, entry: Entry) -> Conflict:
     """Return the conflict of *entry*. Raises NoConflict, or Damaged where fewer than two of its heads open."""
     if not entry.in_conflict:
         raise NoConflict(id=entry.id[:8])
-    known = merge.taking_part(vault.files.opened(entry))
+    known = vault.files.opened(entry)
     heads = [known[digest] for digest in entry.heads if digest in known]
     if len(heads) < 2:
         raise Damaged(what=f"version file {next(entry.stem(digest) for digest in entry.heads if digest not in known)}")
     mine = max(heads, key=lambda head: (_is_ours(vault, known, head), -entry.heads.index(head.hash)))
     others = tuple(head for head in heads if head.hash != mine.hash)
+    known = {**merge.taking_part(known), **{head.hash: head for head in heads}}
     base = merge.common_ancestor(known, mine.hash, others[0].hash)
     disputes: dict[str, None] = {}
     for other in others:

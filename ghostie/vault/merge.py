@@ -116,18 +116,7 @@ def taking_part(versions: Mapping[str, Version]) -> dict[str, Version]:
     must make no difference.
     """
     left_out = _absent(versions)
-    todo = [digest for version in versions.values() for digest in version.withheld]
-    while todo:
-        version = versions.get(todo.pop())
-        if version is not None:
-            more = [each for each in version.parents if each not in left_out and _is_local(versions.get(each))]
-            left_out.update(more)
-            todo += more
     return {digest: version for digest, version in versions.items() if digest not in left_out}
-
-
-def _is_local(version: Version | None) -> bool:
-    return version is not None and version.field("privacy") == "local"
 
 
 def _first_merge(known: Mapping[str, Version], heads: Sequence[str]) -> tuple[Version | None, tuple[str, ...]]:

@@ -125,8 +125,9 @@ class Entry:
                 todo.extend(self.versions[digest].get("parents", ()))
         return found
 
-    def before_local(self, digests: Iterable[str]) -> set[str]:
-        """Return the nearest ancestors of the local versions *digests* that are not local, or not here any more."""
+    def before_local(self, digests: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Return the nearest ancestors of the local versions *digests* that are not local, or not here any more; and
+        all local ones down to these, *digests* among them."""
         found: set[str] = set()
         seen = set(digests)
         todo = list(seen)
@@ -138,7 +139,7 @@ class Entry:
                 elif parent not in seen:
                     seen.add(parent)
                     todo.append(parent)
-        return found
+        return found, seen
 
     def purged(self) -> set[str]:
         """Return the hashes of what its purge markers destroy."""

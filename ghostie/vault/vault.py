@@ -245,7 +245,7 @@ class Vault:
                             **self.sync_after(entry, local=local),
                             "withheld": [] if local else sorted(entry.withheld()),
                             "deleted": True,
-                            "purges": sorted(entry.purged() | set(entry.versions)),
+                            "purges": sorted(entry.purged() | set(entry.versions) | entry.withheld()),
                         },
                     )
                 )
@@ -533,10 +533,11 @@ class Vault:
         """
         parents = sorted(entry.tips if parents is None else parents)
         rows = [entry.versions[digest] for digest in parents]
-        withheld = [] if local else [row["hash"] for row in rows if row.get("privacy") == "local"]
-        parents = sorted({*parents, *entry.before_local(withheld)})
+        kept = [] if local else [row["hash"] for row in rows if row.get("privacy") == "local"]
+        before, withheld = entry.before_local(kept)
+        parents = sorted({*parents, *before})
         return {
-            "withheld": withheld,
+            "withheld": sorted(withheld),
             "version": number_after(*(row["number"] for row in rows)),
             "parents": parents,
             "last_modified": moment_after(*(row["modified"] for row in rows), now=self.clock()),
@@ -569,7 +570,7 @@ class Vault:
         """
         row, local = entry.row, self._never_synced(entry)
         if not local and row.get("privacy") == "local":
-            known = [entry.versions[each] for each in entry.before_local([row["hash"]]) if each in entry.versions]
+            known = [entry.versions[each] for each in entry.before_local([row["hash"]])[0] if each in entry.versions]
             row = known[0] if known else {"modified": 0}
         moment = row.get("timestamp", row["modified"])
         return make_version(

@@ -162,6 +162,23 @@ def test_its_removal_beside_a_removal_elsewhere_is_one_removal_on_every_device(
     assert contents(phone) == contents(tablet) == ["anew"]
 
 
+def test_a_purge_elsewhere_of_what_was_synced_again_destroys_what_was_kept_before(
+    world: World, phone: Link, laptop: Link
+) -> None:
+    memory = add(phone, "v1")
+    settle(phone, laptop)
+    local(phone, memory.id, content="kept 2")
+    local(phone, memory.id, content="kept 3")
+    synced(phone, memory.id, content="v4")
+    settle(phone, laptop)
+    laptop.vault.purge([memory.id])
+    settle(phone, laptop)
+    assert contents(phone) == []
+    assert in_conflict(phone) == []
+    assert len(entry(phone, memory.id).versions) == 1
+    assert heads(phone) == heads(laptop)
+
+
 # -- synced again ----------------------------------------------------------------------------------------------------
 
 
