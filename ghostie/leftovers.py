@@ -25,7 +25,10 @@ LARGEST_RESERVE = 4 << 20
 
 def keep_reserve(layout: Layout) -> None:
     """Keep room for what deleting writes, if the disk has much more: tombstones, markers, notes, and the index."""
-    snapshot = layout.index_snapshot.stat().st_size if layout.index_snapshot.exists() else 0
+    try:
+        snapshot = os.stat(layout.index_snapshot).st_size
+    except OSError:  # not there; and what cannot be looked at is no reason to fail here
+        snapshot = 0
     files.keep_reserve(layout.reserve, min(SMALLEST_RESERVE + snapshot, LARGEST_RESERVE))
 
 

@@ -100,13 +100,15 @@ class Ends:
     whole: Ran
 
 
-def problems(command: Command, argv: list[str], place: Path, ran: Ran, ends: Ends) -> Iterator[str]:
-    """Yield all that is wrong with what a command with a failing call said and left."""
+def problems(command: Command, argv: list[str], place: Path, ran: Ran, ends: Ends, path: str) -> Iterator[str]:
+    """Yield all that is wrong with what a command said and left of which a call failed that touched *path*."""
     if "Traceback" in ran.err or "a fault in ghostie" in ran.err:
         yield f"a fault of ghostie's own: {ran.err}"
     if CANARY in ran.err or (ran.code != ends.whole.code and CANARY in ran.out):
         yield "what a memory says stands among the words"
-    if "damaged" in ran.out + ran.err and "damaged" not in ends.whole.out + ends.whole.err:
+    # what a store lists and does not give is one thing with what does not open: see docs/sync.md, "Alarms"
+    at_home = not path.startswith("store/")
+    if at_home and "damaged" in ran.out + ran.err and "damaged" not in ends.whole.out + ends.whole.err:
         yield "it takes what could not be read for damaged"
     if ran.code not in (0, 1, 10, 12, 20, 22, ends.whole.code):
         yield f"it ended with {ran.code}"
@@ -182,7 +184,7 @@ def try_out(name: str, folder: Path, rnd: random.Random, most: int) -> dict[str,
         said = " / ".join(ran.err.splitlines())
         wrong += [
             f"{error} at call {at}, {call} {path} → {ran.code} {said!r}: {each}"
-            for each in problems(command, argv, place, ran, ends)
+            for each in problems(command, argv, place, ran, ends, path)
         ]
     shutil.rmtree(folder)
     return {"command": name, "calls": len(whole.calls), "tried": len(points), "wrong": wrong}
