@@ -206,6 +206,7 @@ def cutting(place: Place, *argv: str, env: Mapping[str, str]) -> Iterator[Place]
         yield trial
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @needs_bash
 def test_cut_at_each_of_its_commands_it_leaves_a_ghostie_that_works(place: Place) -> None:
@@ -224,6 +225,7 @@ def test_cut_at_each_of_its_commands_it_leaves_a_ghostie_that_works(place: Place
     assert set(seen) == {"one\n", "two\n"}
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @needs_bash
 def test_cut_at_each_of_its_commands_accelerating_leaves_a_ghostie_that_works(place: Place, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_it_installs_without_a_compiler_and_within_its_numbers(installed: Phone)
     assert "is installed already" in again
 
 
+@pytest.mark.once
 def test_the_demo_runs_there(phone: Phone, installed: Phone) -> None:
     said = phone.ok("sh", f"{HOME}/ghostie/install.sh", "--demo", memory=MEMORY)
     assert "The demo is done and everything held." in said.splitlines()

@@ -9,16 +9,17 @@ import pytest
 from ghostie.backends.folder import FolderStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Purpose, parse_header
-from ghostie.errors import KeysChanged, KeysRotated
+from ghostie.errors import KeysChanged, KeysRotated, StoreChanged, Unreachable
 from ghostie.sync import engine
 from ghostie.sync.link import Link, look
 from ghostie.sync.moving import rotate
 from ghostie.sync.retiring import retire
+from ghostie.sync.segment import SegmentName, key_name
 from ghostie.vault import open_vault
 
 from .joining import MINE, join, link_of, linked, new
 from .power import PowerCut, at_every_cut, cut_before
-from .world import World, add, contents, settle
+from .world import Wire, World, add, contents, key_file_of, settle
 
 
 def writer_of(link: Link) -> str:
@@ -144,3 +145,104 @@ def test_while_a_move_to_another_key_is_unfinished_nothing_is_written_under_the_
     with pytest.raises(KeysChanged):
         vault.add("under the key that is being left")
     assert set(layout.memories.iterdir()) == before
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_move_that_starts_from_keys_that_were_left_meanwhile_is_refused(tmp_path: Path) -> None:
+    layout = new(tmp_path / "phone", "a")
+    stale = open_vault(layout.home, passphrase=MINE).keys
+    rotate(layout, stale, MINE, keyring.FLOOR)
+    file = layout.master_key.read_bytes()
+    with pytest.raises(KeysChanged):
+        rotate(layout, stale, MINE, keyring.FLOOR)
+    assert layout.master_key.read_bytes() == file
+    assert not layout.next_key.exists()
+
+
+def test_a_folder_loses_nothing_where_a_write_that_replaces_objects_is_cut_off(tmp_path: Path) -> None:
+    """What takes the place of others is there before they go."""
+
+    def attempt(number: int) -> bool:
+        root = tmp_path / f"store {number}"
+        root.mkdir()
+        store = FolderStore(root)
+        store.write({"old/1": b"x", "old/2": b"y"})
+        try:
+            with cut_before(number):
+                store.write({"new/1-2": b"xy"}, ["old/1", "old/2"])
+        except PowerCut:
+            cut = True
+        else:
+            cut = False
+        there = {info.key for info in FolderStore(root).list("")}
+        assert "new/1-2" in there or {"old/1", "old/2"} <= there
+        return cut
+
+    assert at_every_cut(attempt) >= 4
+
+
+def test_what_an_older_self_had_sealed_goes_out_under_the_new_name_alone(world: World, laptop: Link) -> None:
+    wire = Wire(world.store)
+    phone = world.device("phone", store=wire)
+    add(phone, "sealed and not sent")
+    wire.lose_before = 1
+    with pytest.raises(Unreachable):
+        engine.push(phone)
+    before = writer_of(phone)
+    phone.vault.device.reborn().save(phone.vault.layout)
+    phone = world.again(phone)
+    engine.push(phone)
+    assert world.names(before) == []
+    assert len(world.names(writer_of(phone))) == 1
+    assert list(phone.vault.layout.outbox.iterdir()) == []
+    engine.pull(laptop)
+    assert contents(laptop) == ["sealed and not sent"]
+
+
+def test_a_false_object_that_claims_a_whole_log_makes_nobody_remove_the_true_ones(world: World, phone: Link) -> None:
+    """Compaction removes what lies within a bigger one of its own, and of its own alone."""
+    for number in range(6):
+        add(phone, f"memory {number}")
+        engine.push(phone)
+    writer = writer_of(phone)
+    false = SegmentName(writer, 1, 1000, "0" * 16)
+    world.store.write({false.key: b"no segment"})
+    for number in range(6, 16):
+        add(phone, f"memory {number}")
+        engine.push(phone)
+    own = [name for name in world.names(writer) if name != false]
+    covered = {at for name in own for at in range(name.first, name.last + 1)}
+    assert covered == set(range(1, 17))
+    assert writer_of(phone) == writer
+
+
+def test_a_key_object_under_a_name_that_is_not_its_own_is_not_this_vaults(world: World, phone: Link) -> None:
+    add(phone, "a")
+    engine.push(phone)
+    name = key_name(world.config.slot)
+    body = world.store.get(name)
+    world.store.write({key_name("0" * 32): body}, [name])
+    add(phone, "b")
+    before = world.names()
+    with pytest.raises(StoreChanged):
+        engine.push(world.again(phone))
+    assert world.names() == before
+
+
+def test_a_store_that_becomes_another_vaults_while_a_device_is_retired_loses_no_object(
+    world: World, phone: Link, tablet: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tablet, "of the tablet")
+    settle(phone, tablet)
+    push = engine.push
+
+    def pushed(link: Link, **named: bool) -> engine.Pushed:
+        done = push(link, **named)
+        foreign = key_file_of(keyring.new_keys())
+        world.store.write({key_name(foreign.digest): foreign.spelt()}, [key_name(world.config.slot)])
+        return done
+
+    monkeypatch.setattr(engine, "push", pushed)
+    with pytest.raises(StoreChanged):
+        retire(phone, writer_of(tablet))
+    assert world.names(writer_of(tablet))
