@@ -5,7 +5,7 @@ the same 10,000 files, without fsync, timed inside its process. Every other figu
 included, wall time, the median of the rounds; the rounds go through all commands in turn, so that a slow moment hits
 all alike. Memory is the process's own high-water mark, from a run of its own. What sync costs over a network is in
 `network.py`, what a small machine pays in `small.py`, how quick the screens are in `screens.py`, and what the thousandth
-edit of a memory costs in `edits.py`; PART is local, edits, network, small or screens.
+edit of a memory costs in `edits.py`; PART is local, edits, hostile, network, small or screens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import edits, network, screens, small
+from tests.bench import edits, hostile, network, screens, small
 from tests.bench.memories import ROOT, memories
 
 PASSPHRASE = "a passphrase for measuring"
@@ -246,13 +246,15 @@ def measure(rounds: int) -> None:
 
 def main() -> None:
     words = sys.argv[1:]
-    part = words.pop(0) if words and words[0] in ("local", "edits", "network", "small", "screens") else ""
+    part = words.pop(0) if words and words[0] in ("local", "edits", "hostile", "network", "small", "screens") else ""
     rounds = int(words[0]) if words else 5
     print(f"load: {' '.join(f'{load:.2f}' for load in os.getloadavg())} on {os.cpu_count()} cores\n", flush=True)
     if part in ("", "local"):
         measure(rounds)
     if part in ("", "edits"):
         edits.measure(rounds)
+    if part in ("", "hostile"):
+        hostile.measure(rounds)
     if part in ("", "network"):
         network.measure(rounds)
     if part in ("", "small"):
