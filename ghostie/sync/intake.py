@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from itertools import chain
 
 from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
@@ -231,7 +232,12 @@ def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> li
         known = max(link.ledger.log(writer).position, vouched.get(writer, (0, ""))[0])
         # what a person gave up counts as far as it was known; a name that claims more proves nothing
         held = (name.last for name in listing.of(writer) if name.last <= known or name.key not in accepted)
-        top = max(held, default=0)
+        refused_too = (
+            last
+            for _, _, last, _, info in listing.known_of(writer)
+            if last <= known or not accepted or info.key not in accepted
+        )
+        top = max(chain(held, refused_too), default=0)
         if top < known:
             detail = f"position {top:,} on the store, {known:,} known"
             alarms.append(alarm(link, "rollback", writer, top, detail, may_come=_may_come(link, listing, writer)))

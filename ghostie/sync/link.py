@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ghostie import files
@@ -31,8 +31,8 @@ from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
-from ghostie.sync.refused import Refused, Verdict
-from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name
+from ghostie.sync.refused import WRITER, Refused, Verdict
+from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name, name_parts
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
 
@@ -63,26 +63,39 @@ def ignore(news: Progress | Pause) -> None:
     """Watch nothing."""
 
 
+Known = tuple[Verdict, int, int, str, ObjectInfo]  # why, first, last, tip, and how it is listed
+
+
 class Listing:
     """What one look at the store showed: the segments, the digests of the key objects, the keys of all else, and the
     bytes of it all.
 
-    *passed_over* are the segments, with what is known of them, that *passes* names: the rest says nothing of them.
+    Segments of which *known* knows why they are not to be read are apart from the rest, which says nothing of them:
+    *passed_over* in logs that are not *heard_of*, and by their logs `known_of`.
     """
 
     def __init__(
-        self, infos: Iterable[ObjectInfo], passes: Callable[[ObjectInfo], Verdict | None] = lambda info: None
+        self,
+        infos: Iterable[ObjectInfo],
+        known: Callable[[ObjectInfo], Verdict | None] = lambda info: None,
+        heard_of: Collection[str] = (),
     ) -> None:
         self._segments: dict[SegmentName, ObjectInfo] = {}
         self._slots: dict[str, ObjectInfo] = {}
         self._of: dict[str, list[SegmentName]] = {}
+        self._known_of: dict[str, list[Known]] = {}
+        self._known = 0
         self.passed_over: list[tuple[Verdict, ObjectInfo]] = []
         strays: list[str] = []
         self.size = 0
         for info in infos:
             self.size += info.size
-            if (verdict := passes(info)) is not None:
-                self.passed_over.append((verdict, info))
+            if (verdict := known(info)) is not None:
+                if info.key[WRITER] not in heard_of:
+                    self.passed_over.append((verdict, info))
+                elif (parts := name_parts(info.key)) is not None:
+                    self._known_of.setdefault(parts[0], []).append((verdict, *parts[1:], info))
+                    self._known += 1
             elif (name := SegmentName.parse(info.key)) is not None:
                 self._segments[name] = info
                 self._of.setdefault(name.writer, []).append(name)
@@ -97,11 +110,19 @@ class Listing:
     @property
     def count(self) -> int:
         """How many objects there are that look like ghostie's."""
-        return len(self.names) + len(self.slots) + len(self.passed_over)
+        return len(self.names) + len(self.slots) + len(self.passed_over) + self._known
 
     @property
     def writers(self) -> list[str]:
-        return list(self._of)
+        return list(self._of.keys() | self._known_of.keys())
+
+    def known_of(self, writer: str) -> list[Known]:
+        """Return the segments of *writer* of which is known why they are not to be read."""
+        return self._known_of.get(writer, [])
+
+    def admit(self, name: SegmentName, info: ObjectInfo) -> None:
+        """Count the segment *name*, which is listed as *info*, among those that are to be read after all."""
+        self._segments[name] = info
 
     def info(self, name: SegmentName) -> ObjectInfo:
         """Return how the store lists the segment *name*."""
@@ -246,10 +267,12 @@ class Link:
     def look(self, *, all_of_it: bool = False) -> Listing:
         """Return one listing of the store. Raises StoreError.
 
-        Unless *all_of_it*, what was refused before in logs that nobody here has heard of is passed over.
+        Unless *all_of_it*, the segments that were refused before are apart.
         """
         infos = self.store.list(ROOT)
-        return Listing(infos) if all_of_it else Listing(infos, self.refused.passing(self._heard_of()))
+        if all_of_it or not self.refused:
+            return Listing(infos)
+        return Listing(infos, self.refused.known_segment, self._heard_of())
 
     def _heard_of(self) -> frozenset[str]:
         """Return the writers of whom there is a word that somebody with the keys has written."""

@@ -73,6 +73,14 @@ class Refusals:
             self._few.setdefault(group, []).append((name, why))
         return True
 
+    def add_known(self, verdict: Verdict, writer: str, first: int, last: int, tip: str) -> bool:
+        """Count in what was refused before in the log of *writer*; return whether it counts."""
+        group = _KINDS[verdict], writer, verdict is Verdict.HALF or verdict is Verdict.UNSHOWN
+        if not self._accepted and self._counts[group] >= FEW:
+            self._counts[group] += 1
+            return True
+        return self.add(verdict, SegmentName(writer, first, last, tip), _WHYS[verdict])
+
     def add_passed_over(self, passed_over: Iterable[tuple[Verdict, ObjectInfo]]) -> None:
         """Count in what a listing passed over: it is in logs that nobody here has heard of."""
         for verdict, info in passed_over:
@@ -270,6 +278,15 @@ class LogReader:
                     self._behind.add(name)
             else:
                 self._refuse(name, verdict, _WHYS[verdict])
+        for verdict, first, last, tip, info in listing.known_of(writer):
+            if self._log.knows(last, tip) and self._log.has(SegmentName(writer, first, last, tip)):
+                continue
+            if verdict is Verdict.UNREAD and behind_others:
+                name = SegmentName(writer, first, last, tip)
+                listing.admit(name, info)
+                by_first.setdefault(first, []).append(name)
+            else:
+                self._refusals += self._refused.add_known(verdict, writer, first, last, tip)
         # what another device vouches for is genuine, and what has a size that no seal has is not
         for first, found in by_first.items():
             self._pending[first] = sorted(

@@ -10,7 +10,6 @@ import binascii
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Collection
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +26,7 @@ MOST_KNOWN: Final = 1 << 17  # objects that are remembered: 9 bytes each
 MOST_COPIES: Final = 64  # objects that are kept in quarantine
 MOST_COPIED: Final = 16 << 20  # bytes of them
 ROUNDS: Final = 3  # pulls between two that read on in what was not read
-_WRITER: Final = slice(len("ghostie/"), len("ghostie/") + 16)  # in a segment's key
+WRITER: Final = slice(len("ghostie/"), len("ghostie/") + 16)  # in a segment's key
 _SALT: Final = 16
 _MARK: Final = 8
 _HEAD: Final = 2 + _SALT
@@ -71,17 +70,15 @@ class Refused:
         self._seen.add(mark)
         return _VERDICTS.get(self._known.get(mark, -1))
 
-    def passing(self, writers: Collection[str]) -> Callable[[ObjectInfo], Verdict | None]:
-        """Return what tells of an object why it is not to be read, if it is in the log of none of *writers*."""
+    def __bool__(self) -> bool:
+        return bool(self._known)
 
-        def passes(info: ObjectInfo) -> Verdict | None:
-            key = info.key
-            if not self._known or key[_WRITER] in writers or not key.endswith(".seg"):
-                return None
-            verdict = self.verdict(info)
-            return None if self.reads_on and verdict in UNREAD else verdict
-
-        return passes
+    def known_segment(self, info: ObjectInfo) -> Verdict | None:
+        """Return why the segment *info* is not to be read; None for what is to be, or may be when its log goes on."""
+        if not info.key.endswith(".seg"):
+            return None
+        verdict = self.verdict(info)
+        return None if verdict is Verdict.BEHIND or (self.reads_on and verdict is Verdict.UNREAD) else verdict
 
     def note(self, info: ObjectInfo, verdict: Verdict) -> None:
         """Remember *verdict* of *info*; where very many are remembered, not of one more."""

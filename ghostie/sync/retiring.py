@@ -71,14 +71,14 @@ def retire(link: Link, writer: str) -> Retirement:
                 raise NotRetired(why=found.sentence())
         with link.session():
             link.vault.refresh()
-            _check_adopted(link, writer, link.look())
+            _check_adopted(link, writer, link.look(all_of_it=True))
             link.ledger.retire([writer])
             link.ledger.save()
             log = {digest.hex() for digest in link.ledger.log(writer).hashes()}
             adopted += sum(digest in log for _, digest in Outbox(link).unpublished())
         engine.push(link)
         with link.session():
-            listing = link.look()
+            listing = link.look(all_of_it=True)
             link.check_vault(listing)
             _check_adopted(link, writer, listing)
             names = listing.of(writer)

@@ -69,11 +69,18 @@ class SegmentName:
     @classmethod
     def parse(cls, key: str) -> SegmentName | None:
         """Return the name that *key* spells, or None if it is no segment's."""
-        found = _NAME.fullmatch(key)
-        if found is None:
-            return None
-        name = cls(found[1], int(found[2]), int(found[3]), found[4])
-        return name if name.first <= name.last < FURTHEST else None
+        parts = name_parts(key)
+        return None if parts is None else cls(*parts)
+
+
+def name_parts(key: str) -> tuple[str, int, int, str] | None:
+    """Return writer, first, last and tip of the segment that *key* names, or None if it names none."""
+    found = _NAME.fullmatch(key)
+    if found is None:
+        return None
+    writer, spelt_first, spelt_last, tip = found.groups()
+    first, last = int(spelt_first), int(spelt_last)
+    return (writer, first, last, tip) if first <= last < FURTHEST else None
 
 
 def key_digest(key: str) -> str | None:
