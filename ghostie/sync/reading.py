@@ -278,13 +278,18 @@ class LogReader:
                     self._behind.add(name)
             else:
                 self._refuse(name, verdict, _WHYS[verdict])
+        goes_on = bool(by_first)
         for verdict, first, last, tip, info in listing.known_of(writer):
             if self._log.knows(last, tip) and self._log.has(SegmentName(writer, first, last, tip)):
                 continue
-            if verdict is Verdict.UNREAD and behind_others:
+            # what followed nothing that was known may follow what is new
+            may_follow = verdict is Verdict.BEHIND and (goes_on or self._log.tips_at(first - 1))
+            if may_follow or (verdict is Verdict.UNREAD and behind_others):
                 name = SegmentName(writer, first, last, tip)
                 listing.admit(name, info)
                 by_first.setdefault(first, []).append(name)
+                if verdict is Verdict.BEHIND:
+                    self._behind.add(name)
             else:
                 self._refusals += self._refused.add_known(verdict, writer, first, last, tip)
         # what another device vouches for is genuine, and what has a size that no seal has is not

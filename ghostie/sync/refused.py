@@ -74,11 +74,11 @@ class Refused:
         return bool(self._known)
 
     def known_segment(self, info: ObjectInfo) -> Verdict | None:
-        """Return why the segment *info* is not to be read; None for what is to be, or may be when its log goes on."""
+        """Return why the segment *info* is not to be read, or None for what is to be."""
         if not info.key.endswith(".seg"):
             return None
         verdict = self.verdict(info)
-        return None if verdict is Verdict.BEHIND or (self.reads_on and verdict is Verdict.UNREAD) else verdict
+        return None if self.reads_on and verdict in UNREAD else verdict
 
     def note(self, info: ObjectInfo, verdict: Verdict) -> None:
         """Remember *verdict* of *info*; where very many are remembered, not of one more."""
