@@ -365,6 +365,9 @@ def test_accepted_junk_is_neither_told_nor_read(world: World) -> None:
 
 def test_everything_goes_on_beside_junk(world: World) -> None:
     laptop, phone = world.device("laptop"), world.device("phone")
+    for link in (laptop, phone):
+        spoken(world, link, 1)
+    settle(laptop, phone)
     for where in PLACES:
         strewn(world, where, laptop.vault.device.writer, 300)
     for _ in range(4):
@@ -372,7 +375,7 @@ def test_everything_goes_on_beside_junk(world: World) -> None:
         spoken(world, phone, 2)
         sync(laptop, phone)
     sync(laptop, phone, laptop)
-    assert len(contents(phone)) == 12
+    assert len(contents(phone)) == 14
     assert in_step(laptop, phone)
     world.store.write({}, [key for key in world.objects() if key.endswith(".seg") and not _sound(world, key)])
     settle(laptop, phone)
