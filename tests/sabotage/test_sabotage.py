@@ -251,6 +251,20 @@ PATCHES = (
         "tests/sync/test_order_of_writing.py::test_a_store_that_becomes_another_vaults_while_a_device_is_retired_loses_no_object",
     ),
     Patch(
+        "a new key leaves the old index",
+        "sync/moving.py",
+        "    files.remove_durably([layout.index_snapshot, layout.index_journal, layout.search])\n",
+        "",
+        "tests/sync/test_order_of_writing.py::test_a_new_key_leaves_no_index_under_the_old_one",
+    ),
+    Patch(
+        "a device that lost its key file joins any vault",
+        "sync/setup.py",
+        "here is None and file.vault.hex() == before.vault",
+        "here is None",
+        "tests/sync/test_order_of_writing.py::test_a_device_that_lost_its_key_file_joins_its_own_vault_and_no_other",
+    ),
+    Patch(
         "the key id is compared by !=",
         "crypto/sealing.py",
         "if not hmac.compare_digest(sealed[9:25], key_id(key)):",

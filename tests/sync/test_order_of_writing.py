@@ -246,3 +246,26 @@ def test_a_store_that_becomes_another_vaults_while_a_device_is_retired_loses_no_
     with pytest.raises(StoreChanged):
         retire(phone, writer_of(tablet))
     assert world.names(writer_of(tablet))
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_new_key_leaves_no_index_under_the_old_one(tmp_path: Path) -> None:
+    layout = new(tmp_path / "phone", "a")
+    vault = open_vault(layout.home, passphrase=MINE)
+    vault.refresh()
+    vault.index.save()
+    assert layout.index_snapshot.exists()
+    rotate(layout, vault.keys, MINE, keyring.FLOOR)
+    assert not [path for path in (layout.index_snapshot, layout.index_journal, layout.search) if path.exists()]
+
+
+@pytest.mark.usefixtures("quick_kdf")
+def test_a_device_that_lost_its_key_file_joins_its_own_vault_and_no_other(tmp_path: Path, store: FolderStore) -> None:
+    layout = new(tmp_path / "phone", "a")
+    join(layout, store)
+    layout.master_key.unlink()
+    store.write({}, [info.key for info in store.list("")])
+    join(new(tmp_path / "another's", "b"), store)
+    with pytest.raises(StoreChanged):
+        join(layout, store)
+    assert not layout.master_key.exists()
