@@ -483,6 +483,12 @@ class KeyMayCome(StoreChanged):
     )
 
 
+class KeyObjectGone(StoreChanged):
+    """The store has an older key object of this vault in the place of the newest."""
+
+    hint = "`ghostie sync repair` puts the newest back"
+
+
 class ForeignVault(GhostieError):
     exit_code = 12
     message = "the store holds another vault, and this passphrase does not open it"

@@ -79,6 +79,11 @@ class Layout:
         return self.keys / "next.key"
 
     @property
+    def left_keys(self) -> Path:
+        """Keys of this vault that gave way to others of the same epoch."""
+        return self.keys / "left.key"
+
+    @property
     def sync(self) -> Path:
         return self.home / "sync"
 
@@ -128,6 +133,11 @@ class Layout:
     @property
     def outbox(self) -> Path:
         return self.sync / "outbox"
+
+    @property
+    def pending_key(self) -> Path:
+        """The key object that the store gets with the next push."""
+        return self.outbox / "slot.key"
 
     @property
     def quarantine(self) -> Path:

@@ -65,10 +65,14 @@ class SealError(GhostieError):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """A vault's master keys by epoch, and the vault's id (16 bytes), to which every seal is bound."""
+    """A vault's master keys by epoch, and the vault's id (16 bytes), to which every seal is bound.
+
+    *left* are (epoch, key) that gave way where two devices opened an epoch at once: they open, and seal nothing.
+    """
 
     vault: bytes
     epochs: Mapping[int, bytes] = field(repr=False)
+    left: tuple[tuple[int, bytes], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def current(self) -> int:
@@ -77,6 +81,19 @@ class Keys:
     def id_of(self, epoch: int) -> bytes:
         """Return the 16 bytes that name (and commit to) the master key of *epoch*."""
         return key_id(self.epochs[epoch])
+
+    def beside(self, other: Keys) -> Keys:
+        """Return these keys, which open what *other* keys of the same vault open, too."""
+        theirs = {item for item in other.epochs.items() if self.epochs.get(item[0]) != item[1]}
+        return Keys(self.vault, self.epochs, tuple(sorted({*self.left, *other.left, *theirs})))
+
+    def find(self, epoch: int, named: bytes) -> bytes | None:
+        """Return the key of *epoch* with the id *named*, or None."""
+        key = self.epochs.get(epoch)
+        if key is not None and hmac.compare_digest(named, key_id(key)):
+            return key
+        left = (key for each, key in self.left if each == epoch)
+        return next((key for key in left if hmac.compare_digest(named, key_id(key))), None)
 
 
 _key_ids: dict[bytes, bytes] = {}
@@ -120,11 +137,9 @@ def seal(
 def unseal(keys: Keys, purpose: Purpose, context: tuple[bytes, ...], sealed: bytes) -> bytes:
     """Return the plaintext of *sealed*. Raises SealError; nothing is repaired."""
     epoch = parse_header(sealed, purpose)
-    key = keys.epochs.get(epoch)
+    key = keys.find(epoch, named_key(sealed))
     if key is None:
-        raise SealError(why="epoch")
-    if not hmac.compare_digest(sealed[9:25], key_id(key)):
-        raise SealError(why="key")
+        raise SealError(why="key" if epoch in keys.epochs else "epoch")
     bound = subkey(key, purpose, sealed[:25], keys.vault, *context)
     try:
         packed = sodium.secretbox_open(sealed[HEADER:], sealed[25:HEADER], bound)

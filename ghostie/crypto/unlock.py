@@ -15,7 +15,7 @@ from typing import TypeVar
 from ghostie import files, text
 from ghostie.crypto import agent, keys
 from ghostie.crypto.keys import KeyFile, Secret
-from ghostie.crypto.sealing import Keys
+from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.errors import (
     CannotRead,
     ForeignVault,
@@ -23,6 +23,7 @@ from ghostie.errors import (
     InvitationPassphrase,
     NoNewPassphrase,
     NoPassphrase,
+    NotPlain,
     NotTheStores,
     NoVault,
     PassphraseSource,
@@ -38,6 +39,9 @@ TRIES = 3  # for a passphrase that a person types
 OWN_PROMPT = "passphrase: "
 STORE_PROMPT = "passphrase of the vault on the store: "
 WORDS_TOO = "passphrase of the vault on the store (or Enter, for its 24 words): "
+MOST_LEFT = 100  # keys that gave way and are kept
+
+_LEFT = (b"left",)
 
 T = TypeVar("T")
 
@@ -208,6 +212,26 @@ def read_key_file(layout: Layout) -> KeyFile:
         raise NoVault(home=layout.home) from None
     files.check_owner(layout.home)
     return keys.parse(raw)
+
+
+def with_left(layout: Layout, keys: Keys) -> Keys:
+    """Return *keys* with those that gave way in this vault, which still open what was sealed under them.
+
+    Raises CannotRead.
+    """
+    try:
+        spelt = unseal(keys, Purpose.CHAIN, _LEFT, files.read(layout.left_keys))
+    except (FileNotFoundError, NotPlain, SealError):
+        return keys
+    left = {(int.from_bytes(spelt[at : at + 4], "big"), spelt[at + 4 : at + 36]) for at in range(0, len(spelt), 36)}
+    return Keys(keys.vault, keys.epochs, tuple(sorted({*keys.left, *left})))
+
+
+def keep_left(layout: Layout, keys: Keys) -> None:
+    """Keep those of *keys* that gave way, sealed under the newest. Raises CannotWrite."""
+    if keys.left:
+        spelt = b"".join(epoch.to_bytes(4, "big") + key for epoch, key in keys.left[-MOST_LEFT:])
+        files.write_durably(layout.left_keys, seal(keys, Purpose.CHAIN, _LEFT, spelt))
 
 
 def unlock(layout: Layout, sources: Sources) -> Keys:

@@ -91,6 +91,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
         if stale := outbox.stale():  # of what waited, too
             outbox.renew(listing, stale)
         outbox.note_renewed()
+        slots.tidy(link)
         compaction.compact(link, outbox, listing, {each.name: len(each.sealed) for each in packed})
         link.ledger.state.pushed = link.vault.clock()
         link.ledger.save()
@@ -133,6 +134,7 @@ def pull(link: Link, *, dry_run: bool = False, yes: bool = False) -> Pulled:
         link.ledger.state.alarms = fetched.alarms
         link.ledger.state.pulled = link.vault.clock()
         link.ledger.take(fetched.segments)
+        slots.tidy(link)
         if link.vault.device.writer in link.ledger.state.retired:
             notices += (check_self(link, link.look()) or RETIRED,)
         moved = (taken, len(fetched.segments), len(fetched.versions), gone)

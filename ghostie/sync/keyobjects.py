@@ -15,6 +15,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import Cost, KeyFile
 from ghostie.errors import NewerFormat, NoMemory, NotFound, RefusedKeyFile, StoreRefused
 from ghostie.sync.segment import key_name
+from ghostie.sync.standing import rank
 
 if TYPE_CHECKING:
     from ghostie.sync.link import Listing
@@ -72,9 +73,14 @@ def read_all(store: ObjectStore, listing: Listing) -> dict[str, KeyFile]:
 
 
 def cheapest_first(slots: Iterable[tuple[str, KeyFile]]) -> list[tuple[str, KeyFile]]:
-    """Return *slots* in the order in which a passphrase is tried on them; of one cost by vault, the newest epoch
+    """Return *slots* in the order in which a passphrase is tried on them; of one cost by vault, then the key that stays
     first."""
-    return sorted(slots, key=lambda item: (spent(item[1]), item[1].vault, -item[1].epoch, item[0]))
+
+    def order(slot: tuple[str, KeyFile]) -> tuple[object, ...]:
+        digest, file = slot
+        return spent(file), file.vault, rank(file.epoch, file.commitment), digest
+
+    return sorted(slots, key=order)
 
 
 def spent(file: KeyFile) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from ghostie.errors import (
     CannotWrite,
     EmptyFolder,
     KeyMayCome,
+    KeyObjectGone,
     KeysRotated,
     NewerFormat,
     NotFound,
@@ -30,14 +31,16 @@ from ghostie.paths import Layout
 from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
-from ghostie.sync.notices import NEW_PASSPHRASE, RIVAL, Notice
+from ghostie.sync.notices import NEW_PASSPHRASE, NEW_PASSPHRASE_GAVE_WAY, RIVAL, Notice
 from ghostie.sync.refused import WRITER, Refused, Verdict
 from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name, name_parts
+from ghostie.sync.standing import NamedKey, Standing, best, is_held, judge
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
 
 GOES_ON = "what was done until then stays; run the command again, and it goes on from there"
 MOST_TRIED = 8  # key objects that are looked at beyond this vault's own: anybody may have put them there
+MOST_OURS = 256  # of this vault, of which it is remembered what key they hold
 MOST_LOOKED_AT = 64  # where this vault's own is gone
 _NOT_OURS = (Verdict.NO_KEY, Verdict.RIVAL)
 
@@ -209,6 +212,7 @@ class Link:
         self.replicated = replicated
         self.ledger = Ledger(vault.layout, vault.keys)
         self.refused = Refused(self.ledger.state)
+        self.standing = Standing()
         self._told: list[Notice] = []
         self._remembered = self._recalled()
         self._sleep = sleep
@@ -285,10 +289,18 @@ class Link:
 
     def check_vault(self, listing: Listing) -> None:
         """Raise StoreChanged unless the store holds the vault that this one was set up with, and KeysRotated if a new
-        key was opened for it. What else is to be said of its key objects, `told` returns."""
-        if not listing.slots:
+        key was opened for it. What else is to be said of its key objects, `told` returns.
+
+        StoreChanged stands only if a second look, after a pause, says so, too: a listing may be old.
+        """
+        try:
+            self._check_vault(listing)
+        except StoreChanged:
             self.wait()
-            listing = self.look()
+            self._check_vault(self.look())
+
+    def _check_vault(self, listing: Listing) -> None:
+        self.standing = Standing()
         if self.config.slot in listing.slots:
             self._check_rivals(listing)
             return
@@ -296,6 +308,7 @@ class Link:
             raise (EmptyFolder if self.replicated else StoreChanged)(why="it is empty")
         keys = self.vault.keys
         problem: KeysRotated | NewerFormat | None = None
+        held: dict[str, KeyFile] = {}
         smallest = sorted(listing.slots, key=lambda digest: (listing.slot_info(digest).size, digest))
         likely = [digest for digest in smallest if self._slot_verdict(listing, digest) not in _NOT_OURS]
         for digest in likely[:MOST_LOOKED_AT]:
@@ -308,12 +321,22 @@ class Link:
                 continue
             if slot.vault.hex() != self.config.vault:
                 continue
-            if slot.epoch in keys.epochs and slot.commitment == keys.id_of(slot.epoch):
-                # the passphrase was changed on another device
-                self.config = replace(self.config, slot=digest)
+            if is_held(keys, slot):
+                held[digest] = slot
+            else:
+                problem = KeysRotated()
+        if held:
+            digest = best(held, put=self.ledger.state.put, replaced=self.ledger.state.replaced)
+            is_older = held[digest].epoch < keys.current
+            if is_older and not files.is_there(self.vault.layout.pending_key):
+                raise KeyObjectGone(why="its newest key object is gone, and an older one is there")
+            self.config = replace(self.config, slot=digest)
+            if is_older:
+                self.tell(NEW_PASSPHRASE_GAVE_WAY)  # the key that was opened here is yet to be sent
+            elif digest != self.ledger.state.put:
                 self.tell(NEW_PASSPHRASE)
-                return
-            problem = KeysRotated()
+            self._check_rivals(listing)
+            return
         if problem is not None:
             raise problem
         why = "it holds another vault" if listing.slots else "its key object is gone"
@@ -323,19 +346,25 @@ class Link:
         return self.refused.verdict(listing.slot_info(digest))
 
     def _check_rivals(self, listing: Listing) -> None:
-        """Tell of another vault that was set up there at the same moment and would be the one that stays.
+        """Look at the other key objects: tell of another vault that was set up there at the same moment and would be
+        the one that stays, and of a key of this one that another device opened at the same moment; see `standing`.
 
         That is no reason to stop: without the passphrase, a key object that anybody may have put there looks the same.
         Each is read once, a few at a time.
         """
-        others = sorted(listing.slots - {self.config.slot})
+        state = self.ledger.state
+        others = sorted(listing.slots - {self.config.slot}, key=lambda digest: (digest not in state.replaced, digest))
         verdicts = {digest: self._slot_verdict(listing, digest) for digest in others}
         for digest in [each for each in others if verdicts[each] is None][:MOST_TRIED]:
             with contextlib.suppress(NotFound):
                 verdict = verdicts[digest] = self._verdict_on(listing, digest)
                 self.refused.note(listing.slot_info(digest), verdict)
+        ours = {digest: NamedKey.parse(state.ours[digest]) for digest in others if digest in state.ours}
         if Verdict.RIVAL in verdicts.values():
             self.tell(RIVAL)
+        self.standing = judge(self.vault.keys, self.config.slot, ours, replaced=state.replaced, strange=state.strange)
+        if (notice := self.standing.notice) is not None:
+            self.tell(notice)
 
     def _verdict_on(self, listing: Listing, digest: str) -> Verdict:
         try:
@@ -343,6 +372,8 @@ class Link:
         except (RefusedKeyFile, NewerFormat):
             return Verdict.NO_KEY
         if other.vault.hex() == self.config.vault:
+            if len(self.ledger.state.ours) < MOST_OURS:
+                self.ledger.state.ours[digest] = NamedKey(other.epoch, other.commitment).to_text()
             return Verdict.OURS
         return Verdict.RIVAL if other.vault.hex() < self.config.vault else Verdict.NO_KEY
 

@@ -222,6 +222,10 @@ class State:
     renewed: dict[str, str] = field(default_factory=dict)  # of own objects: the id of the newer key they are under
     retired: list[str] = field(default_factory=list)  # writers whose logs others have adopted: they end for ever
     announced: list[str] = field(default_factory=list)  # of these, the ones that this device's log names
+    put: str | None = None  # the digest of the key object that this device put on the store
+    replaced: list[str] = field(default_factory=list)  # digests of those that it has replaced
+    ours: dict[str, str] = field(default_factory=dict)  # key objects of this vault by digest: epoch and id of their key
+    strange: list[str] = field(default_factory=list)  # digests of those that the passphrase did not open
     lost: bool = False  # whether it was lost, and what the logs say of it is not yet found again
     waiting: list[Alarm] = field(default_factory=list)  # what is on its way, as far as is known
     missed: dict[str, tuple[int, int]] = field(default_factory=dict)  # since when (Unix ms), and for how many looks

@@ -13,12 +13,12 @@ from ghostie import codec, files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
-from ghostie.crypto.unlock import Sources, read_key_file, unlock, unwrap_with
+from ghostie.crypto.unlock import Sources, keep_left, read_key_file, unlock, unwrap_with, with_left
 from ghostie.errors import BadJson, CannotWrite, Damaged, ForeignVault, KeysChanged, NotConfirmed, NotPlain, WrongKey
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
-from ghostie.sync.slots import PENDING, note_new_key
+from ghostie.sync.slots import note_new_key
 from ghostie.vault.device import load_device
 from ghostie.vault.query import reseal_filters
 from ghostie.vault.sealedlog import SealedLog
@@ -53,7 +53,7 @@ def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
         older = unlock(layout, sources)  # two devices opened an epoch at once: what is here is under the other one
     passphrase = sources.passphrase_after(secret, fresh=False)
     done = move(layout, older, newer, keyring.wrap(newer, passphrase, here.cost))
-    files.remove_durably([layout.outbox / PENDING])  # an own epoch that gave way is not to be published
+    files.remove_durably([layout.pending_key])  # an own epoch that gave way is not to be published
     return done
 
 
@@ -135,7 +135,7 @@ def _check_readable(layout: Layout, older: Keys) -> None:
     """Read all that a move seals again. Raises CannotRead for a file that the system does not give."""
     store = VersionFiles(layout, older)
     store.check_readable(sorted(store.stems()))
-    others = [layout.operations, layout.filters, layout.sync_config, layout.sync_state, layout.device]
+    others = [layout.operations, layout.filters, layout.sync_config, layout.sync_state, layout.device, layout.left_keys]
     others += [
         folder / name for folder in (layout.logs, layout.outbox, layout.quarantine) for name in files.names_in(folder)
     ]
@@ -146,6 +146,9 @@ def _check_readable(layout: Layout, older: Keys) -> None:
 
 def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None) -> int:
     """Do what a move does, from where it is. The lock is held."""
+    if newer.vault == older.vault:
+        newer = newer.beside(with_left(layout, older)).beside(with_left(layout, newer))
+        keep_left(layout, newer)  # first: what is under a key that gives way here is on the store, too
     store = VersionFiles(layout, newer)
     if newer.vault != older.vault:
         # under the newer keys what was set aside would open for nobody
@@ -162,7 +165,7 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
         _reseal_logs(layout, newer)
     else:
         # what was done, and what was known of a store, was under the vault that this device leaves
-        files.remove_durably([layout.operations])
+        files.remove_durably([layout.operations, layout.left_keys])
         start_over(layout)
     if slot is not None:
         note_new_key(layout, slot, joining=newer.vault != older.vault)
@@ -178,6 +181,7 @@ def _end(layout: Layout) -> None:
 
 
 def _reseal_logs(layout: Layout, newer: Keys) -> None:
+    """Seal the logs and the state again under the newest of *newer*, which open what was sealed before."""
     logs = [SealedLog(layout.operations, newer, Purpose.OPERATION, "operations")]
     for name in files.names_in(layout.logs):
         writer = name.partition(".")[0]
@@ -185,6 +189,10 @@ def _reseal_logs(layout: Layout, newer: Keys) -> None:
     for log in logs:
         if files.is_there(log.path):
             log.replace(log.read())
+    with contextlib.suppress(FileNotFoundError, NotPlain, SealError, BadJson, TypeError):
+        state = codec.loads(unseal(newer, Purpose.SYNC_STATE, (b"state",), files.read(layout.sync_state)))
+        state["refused"] = ""  # what did not open may open now
+        files.write_durably(layout.sync_state, seal(newer, Purpose.SYNC_STATE, (b"state",), codec.dumps(state)))
 
 
 def start_over(layout: Layout) -> None:

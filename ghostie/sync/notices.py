@@ -15,6 +15,22 @@ NOTICES: Final[Mapping[str, str]] = {
         "another vault was set up on the store, too: if a device of yours did that at the same moment as this one,"
         " `ghostie sync setup --again` brings them together; if none did, it is of no matter"
     ),
+    "new-passphrase-gave-way": (
+        "the vault's passphrase was changed on another device while this one opened a new key: a device that joins"
+        " needs the passphrase of this one, until `ghostie keys passwd` changes that"
+    ),
+    "two-passphrases": (
+        "the vault's passphrase was changed on another device, too, at the same time: a device that joins may give"
+        " either, until `ghostie keys rotate` leaves one"
+    ),
+    "key-stays": (
+        "another device opened a new key for this vault, and that one stays: `ghostie sync setup` takes it over; it"
+        " asks for the passphrase, and nothing is lost"
+    ),
+    "key-gives-way": (
+        "another device opened a new key for this vault, too, and this device's stays: the other one is told, and takes"
+        " it over; until then `ghostie sync setup` here reads what it wrote under its own"
+    ),
     "reborn": "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost",
     "retired": "this device was retired by another one: it starts over as a new writer, and nothing is lost",
     "forked": ("the log of {device!r} goes on in two ways, as after a copied or restored device; both were taken in"),
@@ -67,6 +83,10 @@ class Notice:
 
 
 NEW_PASSPHRASE: Final = Notice("new-passphrase")
+NEW_PASSPHRASE_GAVE_WAY: Final = Notice("new-passphrase-gave-way")
 RIVAL: Final = Notice("rival")
+TWO_PASSPHRASES: Final = Notice("two-passphrases")
+KEY_STAYS: Final = Notice("key-stays")
+KEY_GIVES_WAY: Final = Notice("key-gives-way")
 REBORN: Final = Notice("reborn")
 RETIRED: Final = Notice("retired")

@@ -110,17 +110,11 @@ def invite(link: Link, passphrase: str, *, seconds: int = 86_400) -> Invited:
     if not 0 < seconds <= LONGEST:
         raise UsageError("an invitation is good for at most 30 days", "say it as 30min, 8h or 2d")
     with link.session():
-        listing = link.look()
-        link.check_vault(listing)
+        slot = _own_object(link)
         try:
-            slot = link.own_slot(listing)
             keys = keyring.unwrap(slot, passphrase)
         except WrongKey:
             raise NotTheStores() from None
-        except NotFound:
-            raise StoreChanged(why="its key object is gone") from None
-        except RefusedKeyFile as error:
-            raise KeyAltered(why=error.facts["why"]) from None
         config = link.config
         credentials = config.credentials(link.vault.keys)
         invitation = Invitation(
@@ -132,6 +126,22 @@ def invite(link: Link, passphrase: str, *, seconds: int = 86_400) -> Invited:
         until = -(-(link.vault.clock() + seconds * 1000) // 60_000)
         code = write(invitation, passphrase, until, slot.cost)
         return Invited(code, until * 60_000, len(invitation.expected.logs), bool(invitation.credentials))
+
+
+def _own_object(link: Link) -> keyring.KeyFile:
+    """Return the vault's key object on the store, which may come damaged once. Raises KeyAltered or StoreChanged."""
+    for last in (False, True):
+        listing = link.look()
+        link.check_vault(listing)
+        try:
+            return link.own_slot(listing)
+        except NotFound:
+            pass  # joined or changed a moment ago
+        except RefusedKeyFile as error:
+            if last:
+                raise KeyAltered(why=error.facts["why"]) from None
+        link.wait()
+    raise StoreChanged(why="its key object is gone")
 
 
 def positions(link: Link) -> Seen:

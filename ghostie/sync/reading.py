@@ -131,6 +131,10 @@ class Unfit(Exception):
         self.why = why
 
 
+class Held(Exception):
+    """An object under a key that another device opened at the same time: that is told, and `sync setup` reads it."""
+
+
 class Spent(Exception):
     """Enough was read that did not open: what is left is read another time."""
 
@@ -156,10 +160,15 @@ class Reading:
     def known(self, name: SegmentName, listing: Listing) -> Verdict | None:
         """Return why the object *name* is not to be read, or None."""
         verdict = self.refused.verdict(listing.info(name))
+        if verdict in (Verdict.FOREIGN, Verdict.UNSHOWN) and self._link.standing.rivals:
+            return None  # another device opened a key: what it wrote is no other vault's
         return None if self.refused.reads_on and verdict in UNREAD else verdict
 
     def segment(self, name: SegmentName, listing: Listing) -> tuple[Segment, list[Version]]:
-        """Return the segment *name* and its versions. Raises Unfit, Spent, NewerFormat, NotFound or StoreError."""
+        """Return the segment *name* and its versions.
+
+        Raises Unfit, Held, Spent, NewerFormat, NotFound or StoreError.
+        """
         if self._left <= 0 or self._bytes <= 0:
             raise Spent
         info = listing.info(name)
@@ -177,6 +186,8 @@ class Reading:
             raise Unfit(Verdict.UNREADABLE, str(error)) from error
         except BadSegment as error:
             self._spend(len(content))
+            if error.facts["foreign"] and self._link.standing.is_rivals(content):
+                raise Held from None
             verdict = _verdict(error, content)
             self.unsure = self.refused.refuse(info, content, verdict) or self.unsure
             if self._keep and name.key not in self._accepted:
@@ -260,7 +271,7 @@ class LogReader:
         self._behind: set[SegmentName] = set()
         self._refusals = 0
         self._share = 0
-        self._newer = False
+        self._held = False
         self._sound: SegmentName | None = None
         self._last = False
         self._got: Got = lambda name: None
@@ -334,7 +345,7 @@ class LogReader:
                     return
                 if self._open(name) is not None:
                     self._sound = name
-                elif self._newer:
+                elif self._held:
                     return
                 else:
                     self._pending[name.first].remove(name)
@@ -343,7 +354,7 @@ class LogReader:
 
     def finish(self) -> None:
         """Say what is left: it follows nothing that is known, or there was too much before it that did not open."""
-        if self._newer:
+        if self._held:
             return
         left, ready = self.todo, set(self._ready)
         if self._sound is None:
@@ -395,7 +406,7 @@ class LogReader:
         """Return the segment *name*, read once; or None, and it is refused. Raises Spent."""
         if name in self._opened:
             return self._opened[name]
-        if self._newer:
+        if self._held:
             return None
         if self._share <= 0:
             raise Spent
@@ -409,9 +420,9 @@ class LogReader:
         except NewerFormat:
             # nothing is wrong with it: this log goes on when this device has a ghostie that can read it
             self._fetched.notices.append(Notice("newer", self._device()))
-            self._newer = True
-            self._pending.clear()
-            self._ready.clear()
+            self._hold()
+        except Held:
+            self._hold()
         except Unfit as unfit:
             self._refuse(name, unfit.verdict, unfit.why)
         else:
@@ -420,6 +431,12 @@ class LogReader:
             return opened
         self._share -= 1
         return None
+
+    def _hold(self) -> None:
+        """Read no more of this log: what comes next is sound, and not for this device yet."""
+        self._held = True
+        self._pending.clear()
+        self._ready.clear()
 
     def _device(self) -> str:
         words = self._link.ledger.state.devices.get(self.writer)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from ghostie import files, text
 from ghostie.crypto import keys as keyring
-from ghostie.errors import NotFound, RefusedKeyFile, StoreChanged
+from ghostie.errors import KeyObjectGone, NotFound, RefusedKeyFile, StoreChanged, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync import intake
 from ghostie.sync.link import Link, Listing
@@ -28,9 +29,15 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         done: list[str] = []
         listing, sound, bad = read_all(link)
         _mend_slot(link, listing, done, dry_run)
+        if link.config.slot in listing.slots:
+            link.check_vault(listing)
         if notice := intake.check_self(link, listing, dry_run=dry_run):
             done.append(notice.sentence())
-        lost = [name.key for name in sorted(bad) if not _is_own(link, name)]
+        waits = {name for name in bad if not _is_own(link, name) and _is_under_a_rival(link, name)}
+        for writer in sorted({name.writer for name in waits}):
+            who = alarm(link, "foreign", writer, 0, "").device or writer
+            done.append(f"left what {who} sealed under another key as it is: `ghostie sync setup` brings it together")
+        lost = [name.key for name in sorted(bad) if not _is_own(link, name) and name not in waits]
         given_up = [key for key in lost if key not in link.ledger.state.accepted]
         done += [f"accepted that {key} cannot be read" for key in given_up[:NAMED]]
         if len(given_up) > NAMED:
@@ -64,8 +71,8 @@ def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool) -> 
         try:
             link.check_vault(listing)
             return
-        except StoreChanged:
-            if listing.slots:
+        except StoreChanged as error:
+            if listing.slots and not isinstance(error, KeyObjectGone):
                 raise  # another vault's: not ours to touch
         done.append("put this vault's key object back")
     except RefusedKeyFile:
@@ -76,6 +83,15 @@ def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool) -> 
         link.store.write({key_name(digest): raw}, [] if digest == old else [key_name(old)])
         link.config = replace(link.config, slot=digest)
         link.config.save(link.vault.layout)
+
+
+def _is_under_a_rival(link: Link, name: SegmentName) -> bool:
+    """Tell whether the segment *name* was sealed under a key that another device opened at the same time."""
+    if not link.standing.rivals:
+        return False
+    with contextlib.suppress(NotFound, StoreRefused):
+        return link.standing.is_rivals(link.store.get(name.key))
+    return False
 
 
 def _is_own(link: Link, name: SegmentName) -> bool:

@@ -71,7 +71,8 @@ def retire(link: Link, writer: str) -> Retirement:
                 raise NotRetired(why=found.sentence())
         with link.session():
             link.vault.refresh()
-            _check_adopted(link, writer, link.look(all_of_it=True))
+            if not _is_adopted(link, writer, link.look(all_of_it=True)):
+                continue  # it has just published something
             link.ledger.retire([writer])
             link.ledger.save()
             log = {digest.hex() for digest in link.ledger.log(writer).hashes()}
@@ -80,22 +81,26 @@ def retire(link: Link, writer: str) -> Retirement:
         with link.session():
             listing = link.look(all_of_it=True)
             link.check_vault(listing)
-            _check_adopted(link, writer, listing)
             names = listing.of(writer)
-            if all(link.ledger.log(writer).has(name) for name in names):
+            if _is_adopted(link, writer, listing):
                 link.store.write({}, [name.key for name in names])
                 return Retirement(writer, _name(link, writer), adopted, len(names))
         # it has just published something: that comes along, too
     raise NotRetired(why="it goes on publishing, or what it sent last does not follow what is known here")
 
 
-def _check_adopted(link: Link, writer: str, listing: Listing) -> None:
-    """Raise NotRetired for an object that was accepted as unreadable: what it holds may stand nowhere else."""
+def _is_adopted(link: Link, writer: str, listing: Listing) -> bool:
+    """Tell whether all that the store lists of *writer* was taken in here.
+
+    Raises NotRetired for an object that was accepted as unreadable: what it holds may stand nowhere else.
+    """
     log, accepted = link.ledger.log(writer), link.ledger.state.accepted
-    unread = [name for name in listing.of(writer) if name.key in accepted and not log.has(name)]
-    if unread:
-        first, last = unread[0].first, unread[0].last
-        raise NotRetired(why=f"nobody could read its positions {first:,} to {last:,} here, which it alone may hold")
+    unread = [name for name in listing.of(writer) if not log.has(name)]
+    for name in unread:
+        if name.key in accepted:
+            where = f"positions {name.first:,} to {name.last:,}"
+            raise NotRetired(why=f"nobody could read its {where} here, which it alone may hold")
+    return not unread
 
 
 def _name(link: Link, writer: str) -> str:

@@ -8,6 +8,7 @@ vault's keys, and a crash in the middle is taken up where it was.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from ghostie.backends.store import ObjectStore, Probing, backend_of, open_store,
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import Cost, KeyFile, Secret
 from ghostie.crypto.sealing import Keys
-from ghostie.crypto.unlock import Sources, read_key_file, unlock
+from ghostie.crypto.unlock import Sources, keep_left, read_key_file, unlock
 from ghostie.errors import (
     BadWords,
     EmptyFolder,
@@ -42,12 +43,16 @@ from ghostie.paths import Layout
 from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, known_config
 from ghostie.sync.link import MOST_TRIED, Link, Watcher, alone, ignore, look, reach
-from ghostie.sync.log import Ledger
+from ghostie.sync.log import Ledger, State
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import Seen, key_name
-from ghostie.sync.slots import PENDING, note_new_key, read_pending, send
+from ghostie.sync.slots import note_new_key, read_pending, send
+from ghostie.sync.standing import best, is_held, is_left, rank
 from ghostie.vault import Vault, make_home
 from ghostie.vault.device import Device, load_device, new_device
+
+SECOND_LOOK = 1.0  # seconds
+MOST_STRANGE = 64  # key objects that the passphrase did not open and that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,10 @@ def set_up(
         meant = _Meant(layout, place, sources, device_name, again, expected, cost or keyring.FLOOR, fresh=not there)
         listing = look(place.store)
         slots = keyobjects.read_all(place.store, listing)
+        if not slots and (listing.names or known_config(layout) is not None):
+            time.sleep(SECOND_LOOK)  # a listing may be old
+            listing = look(place.store)
+            slots = keyobjects.read_all(place.store, listing)
         if expected is not None:
             return _join(meant, _named(expected, slots, empty=not listing.names and not listing.slots))
         if not slots and listing.names:
@@ -235,7 +244,7 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
             device = _device(layout, meant.device_name)
             Vault(layout, keys, device).index.save()
             # before the key file: if this is cut, setup begins anew, and what it sets reaches the store or is replaced
-            files.remove_durably([layout.outbox / PENDING])
+            files.remove_durably([layout.pending_key])
             if slot is not None:
                 note_new_key(layout, slot, joining=True)
             files.write_durably(layout.master_key, file.spelt())
@@ -294,7 +303,7 @@ def _opened_by(slots: Mapping[str, KeyFile], secret: Secret) -> tuple[str, Keys]
 
 
 def _in_order(slots: Iterable[tuple[str, KeyFile]]) -> list[tuple[str, KeyFile]]:
-    return sorted(slots, key=lambda item: (item[1].vault, -item[1].epoch, item[0]))
+    return sorted(slots, key=lambda item: (item[1].vault, rank(item[1].epoch, item[1].commitment), item[0]))
 
 
 def _check_expected(expected: Expected | None, keys: Keys) -> None:
@@ -310,42 +319,80 @@ def _check_expected(expected: Expected | None, keys: Keys) -> None:
 
 
 def _caught_up(meant: _Meant, here: KeyFile, ours: Mapping[str, KeyFile]) -> tuple[Vault, str]:
-    """Return this device's vault, which is the store's, and its key object there; a newer epoch is taken over."""
-    known = sorted(
-        digest
-        for digest, file in ours.items()
-        if file.epoch < here.epoch or (file.epoch == here.epoch and file.commitment == here.commitment)
-    )
-    known.sort(key=lambda digest: -ours[digest].epoch)
-    settled = bool(known) and ours[known[0]].epoch == here.epoch
-    others = {
-        digest: file
-        for digest, file in ours.items()
-        if digest not in known and not (settled and file.epoch == here.epoch)
-    }
+    """Return this device's vault, which is the store's, and its key object there; the key that stays is taken over."""
+    mine = rank(here.epoch, here.commitment)
+    ranks = {digest: rank(file.epoch, file.commitment) for digest, file in ours.items()}
+    held = {digest: file for digest, file in ours.items() if ranks[digest] == mine or file.epoch < here.epoch}
+    settled = mine in (ranks[digest] for digest in held)
+    unheld = {digest: file for digest, file in ours.items() if digest not in held}
+    stays = {digest: file for digest, file in unheld.items() if not settled or ranks[digest] < mine}
+    strange: list[str] = []
 
     def take_over_first(_: Secret) -> str:
         refused: GhostieError = ForeignVault()
-        ordered = keyobjects.cheapest_first(others.items())
-        for digest, file in ordered[:MOST_TRIED] if known else ordered:
+        strange.clear()
+        ordered = keyobjects.cheapest_first(stays.items())
+        for digest, file in ordered[:MOST_TRIED] if held else ordered:
             try:
                 keyobjects.check_affordable(digest, file)
                 take_over(meant.layout, file, meant.sources)
             except (ForeignVault, BadWords, NoMemory) as error:
                 refused = error  # made by nobody who knows the passphrase, it may be
+                strange.append(digest)
             else:
                 return digest
         raise refused
 
-    if others or not known:
+    taken: str | None = None
+    if stays or not held:
         try:
-            known.insert(0, meant.sources.open_store(take_over_first, again=not known))
+            taken = meant.sources.open_store(take_over_first, again=not held)
         except (ForeignVault, BadWords, NoMemory):
-            if not known:
+            if not held:
                 raise
     vault = _opened(meant.layout, _keys_here(meant.layout, meant.sources), meant.device_name)
     _check_expected(meant.expected, vault.keys)
-    return vault, known[0]
+    gave_way = {digest: file for digest, file in ours.items() if not is_held(vault.keys, file)}
+    known = len(vault.keys.left)
+    if taken is None:
+        strange += _kept_beside(meant, vault, {each: gave_way[each] for each in gave_way if each not in stays})
+    left = [each for each in gave_way if ranks[each] == mine]
+    state = _note_keys(meant.layout, vault, left, strange, more=len(vault.keys.left) > known)
+    return vault, taken or best(held, put=state.put, replaced=state.replaced)
+
+
+def _kept_beside(meant: _Meant, vault: Vault, losing: Mapping[str, KeyFile]) -> list[str]:
+    """Keep the keys of *losing* objects, which other devices opened at the same time as this one's, to read what they
+    wrote under them; return the digests of those that the passphrase does not open.
+    """
+    unopened: list[str] = []
+    for digest, file in keyobjects.cheapest_first(losing.items())[:MOST_TRIED]:
+        if is_left(vault.keys, file):
+            continue
+        try:
+            keyobjects.check_affordable(digest, file)
+            theirs = keyring.open_by(file, meant.sources.store_secret())
+        except (WrongKey, BadWords):
+            unopened.append(digest)
+        except (NoMemory, NoPassphrase):
+            continue
+        else:
+            vault.keys = vault.keys.beside(theirs)
+            keep_left(meant.layout, vault.keys)
+    return unopened
+
+
+def _note_keys(layout: Layout, vault: Vault, gave_way: Iterable[str], strange: Iterable[str], *, more: bool) -> State:
+    """Note which key objects this device left for another's, and which nobody of the vault made; return the state."""
+    ledger = Ledger(layout, vault.keys)
+    state = ledger.state
+    before = (state.replaced, state.strange)
+    state.replaced = sorted({*state.replaced, *gave_way})
+    state.strange = sorted({*state.strange, *strange})[:MOST_STRANGE]
+    if before != (state.replaced, state.strange) or more:
+        state.refused = ""  # what did not open may open now
+        ledger.save()
+    return state
 
 
 def _keys_here(layout: Layout, sources: Sources) -> Keys:

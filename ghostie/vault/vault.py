@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ghostie import files
 from ghostie.crypto.sealing import Keys, Purpose, subkey
-from ghostie.crypto.unlock import read_key_file
+from ghostie.crypto.unlock import read_key_file, with_left
 from ghostie.errors import (
     AmbiguousId,
     CannotRead,
@@ -100,7 +100,7 @@ class Vault:
         patience: float = 5.0,
     ) -> None:
         self.layout = layout
-        self.keys = keys
+        self.keys = keys = with_left(layout, keys)
         self.device = device
         self.clock = clock
         self._new_id = new_id

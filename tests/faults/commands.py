@@ -17,7 +17,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.unlock import Sources
 from ghostie.errors import Damaged, GhostieError
 from ghostie.paths import Layout
-from ghostie.sync import engine, slots
+from ghostie.sync import engine
 from ghostie.sync.link import connect
 from ghostie.sync.moving import rotate
 from ghostie.sync.setup import set_up, try_out
@@ -257,7 +257,7 @@ def state(place: Path) -> State:
         "filters": load_filters(vault),
         "epoch": vault.keys.current,
         "passphrase": _opens(vault.layout.master_key),
-        "the store's next passphrase": _opens(vault.layout.outbox / slots.PENDING),
+        "the store's next passphrase": _opens(vault.layout.pending_key),
         "quarantine": sorted(path.name for path in vault.layout.quarantine.iterdir()),
         "exported": sorted(line for file in place.glob("out.jsonl") for line in file.read_text().splitlines()),
     }

@@ -582,9 +582,18 @@ def test_a_false_key_object_does_not_keep_a_new_passphrase_or_key_from_the_store
     note_new_key(phone.vault.layout, keyring.wrap(phone.vault.keys, THEIRS, keyring.FLOOR))
     add(phone, "b")
     assert engine.push(phone).versions == 1
-    assert look(store).slots == {load_config(phone.vault.layout).slot}
+    # nobody but its maker deletes what may hold a key that nobody else has
+    assert look(store).slots == {load_config(phone.vault.layout).slot, false.digest}
     settle(laptop, phone)
     assert in_step(phone, laptop)
+    rotate(phone.vault.layout, phone.vault.keys, THEIRS, keyring.FLOOR)
+    with pytest.raises(KeysRotated):  # without the passphrase it looks like another device's new key
+        engine.push(linked(phone.vault.layout, store, THEIRS))
+    join(phone.vault.layout, store, sources(THEIRS), options=load_config(phone.vault.layout).options)
+    phone = linked(phone.vault.layout, store, THEIRS)
+    engine.push(phone)
+    assert look(store).slots == {phone.config.slot, false.digest}
+    assert keyring.parse(store.get(key_name(phone.config.slot))).epoch == 2
 
 
 @pytest.mark.usefixtures("quick_kdf")
