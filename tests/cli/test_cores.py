@@ -132,6 +132,7 @@ def screens(laptop: Device, folder: Path) -> Iterator[Callable[[bool], subproces
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (30, 80))
     laptop.add("what nobody else should read")
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(limited: bool) -> subprocess.Popen[bytes]:
         process = begun(
@@ -144,6 +145,7 @@ def screens(laptop: Device, folder: Path) -> Iterator[Callable[[bool], subproces
             start_new_session=True,
             env=laptop.environment({"TERM": "xterm-256color"}),
         )
+        started.append(process)
         seen, end = b"", time.monotonic() + 60
         while b"nobody else" not in seen:
             assert time.monotonic() < end, seen[-500:]
@@ -152,6 +154,10 @@ def screens(laptop: Device, folder: Path) -> Iterator[Callable[[bool], subproces
         return process
 
     yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
     os.close(ours)
     os.close(theirs)
 
