@@ -176,7 +176,7 @@ def live(laptop: Device, phone: Device, scene: Scene, secret: str, outside: Path
     phone.ok("sync", "pull")
     phone.ok("search", f"{MARK}*")
     fights(laptop, phone, ids[5], ids[1])
-    fail(laptop, phone, scene, ids[0])
+    fail(laptop, phone, scene, ids[0], secret)
     laptop.ok("gc")
     laptop.ok(
         "keys", "passwd", "--new-passphrase-file", str(_file(outside, f"{MARK} new passphrase")), passphrase=secret
@@ -201,11 +201,12 @@ def fights(laptop: Device, phone: Device, settled: str, left_open: str) -> None:
     phone("sync", "run", code=3)
 
 
-def fail(laptop: Device, phone: Device, scene: Scene, memory_id: str) -> None:
+def fail(laptop: Device, phone: Device, scene: Scene, memory_id: str, secret: str) -> None:
     """Let commands fail while they hold canaries."""
     debug = {"GHOSTIE_DEBUG": "1"}
-    locked = {**debug, "XDG_RUNTIME_DIR": str(phone.folder)}
-    assert phone("list", env=locked, passphrase=f"{MARK} wrong").code == 12
+    phone.lock()
+    assert phone("list", env=debug, passphrase=f"{MARK} wrong").code == 12
+    phone.unlock(passphrase=secret)
     assert laptop("add", f"{MARK} x", "--context", MARK, env=debug).code == 2
     assert laptop("add", stdin=LONG * 400, env=debug).code == 1
     assert laptop("edit", memory_id, env={**debug, "EDITOR": "false"}).code == 2
