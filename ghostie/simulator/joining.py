@@ -352,7 +352,7 @@ class JoiningHistory(History):
                 name = SegmentName.parse(key)
                 self.read(key, content)
                 if name is not None and self._vault_of.get((key, content), vault) != vault:
-                    foreign.add(name.writer)
+                    foreign |= {name.writer, ""}  # of writers that nobody knows there is one word for all
             return Evidence(may=foreign)
 
         return found

@@ -167,7 +167,8 @@ class KeyHistory(JoiningHistory):
         return "is switched off for a while"
 
     def is_lost(self, machine: Machine) -> str:
-        if len(self.machines) < 3:
+        vault = machine.link.vault.keys.vault
+        if sum(each.link.vault.keys.vault == vault for each in self.machines) < 2 or len(self.machines) < 3:
             return "is nearly lost"
         had = versions_of(machine)
         writer = load_device(machine.layout).writer

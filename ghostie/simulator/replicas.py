@@ -61,24 +61,17 @@ class _Copy:
     root: Path
     seen: dict[str, File] = field(default_factory=dict)
     away: bool = False
-    _read: dict[str, tuple[tuple[int, int], bytes]] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
         """Return every file that is there, by name; what ghostie itself has not finished is not there yet."""
         return {name: content for name in _names(self.root) if (content := self.file(name)) is not None}
 
     def file(self, name: str) -> bytes | None:
-        """Return the file *name*, or None. What is there already is read once: every change is a new inode."""
-        path = self.root / name
+        """Return what the file *name* holds, or None if there is none."""
         try:
-            status = path.stat()
+            return files.read(self.root / name)
         except FileNotFoundError:
             return None
-        tag = (status.st_ino, status.st_mtime_ns)
-        known = self._read.get(name)
-        if known is None or known[0] != tag:
-            known = self._read[name] = (tag, files.read(path))
-        return known[1]
 
 
 class Replicas:
@@ -92,13 +85,15 @@ class Replicas:
         self._copies: dict[str, _Copy] = {}
         self._under_way: list[Transfer] = []
         self._conflicts = 0
+        self._made = 0
 
     # -- the devices -------------------------------------------------------------------------------------------------
 
     def root(self, device: str) -> Path:
         """Return the folder that *device* has, made empty where it had none."""
         if device not in self._copies:
-            root = self._root / f"copy{len(self._copies) + 1}"
+            self._made += 1
+            root = self._root / f"copy{self._made}"
             files.make_private_folder(root)
             self._copies[device] = _Copy(root)
         return self._copies[device].root
