@@ -106,6 +106,7 @@ class JoiningHistory(History):
         self._joining: list[Joining] = []
         self.resting = False
         self._vault_of: dict[tuple[str, bytes], bytes] = {}
+        self._vaults: set[bytes] = set()  # whose objects are or were on the store
         self._belongs: dict[Path, bytes] = {}  # which vault the home was last seen to be
         self.left_vaults: set[bytes] = set()
         self._read: dict[tuple[str, bytes], list[Version]] = {}
@@ -139,6 +140,7 @@ class JoiningHistory(History):
                     known = open_segment(keys, Tips(keys), name, content).versions()
                     self._read[key, content] = known
                     self._vault_of[key, content] = keys.vault
+                    self._vaults.add(keys.vault)
                     break
         return known or []
 
@@ -347,8 +349,8 @@ class JoiningHistory(History):
 
         def found() -> Evidence:
             vault = machine.link.vault.keys.vault
-            foreign = set()
-            for key, content in self.stored():
+            foreign = set[str]()
+            for key, content in self.stored() if self._vaults - {vault} else ():
                 name = SegmentName.parse(key)
                 self.read(key, content)
                 if name is not None and self._vault_of.get((key, content), vault) != vault:

@@ -39,6 +39,7 @@ class KeyHistory(JoiningHistory):
         self._lost: list[str] = []  # writers of devices that never come back
         self._codes: list[tuple[str, int]] = []  # invitations, and which passphrase opens each
         self._held: set[str] = set()
+        self._there: dict[str, Version] = {}  # what the store held after the last step
 
     # -- a step ------------------------------------------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ class KeyHistory(JoiningHistory):
 
     def _not_to_leave(self) -> set[str]:
         """Return the hashes of what may not leave now: of memories that stay on their device, what never left it."""
-        there = self.stored_versions()
+        there = self._there
         held: set[str] = set()
         for machine in self.machines:
             vault = machine.link.vault
@@ -82,7 +83,8 @@ class KeyHistory(JoiningHistory):
 
     def _nothing_left(self) -> None:
         """Raise Broken if something is on the store that was to stay on its device."""
-        for version in self.stored_versions().values():
+        self._there = self.stored_versions()
+        for version in self._there.values():
             if version.hash in self._held and self._is_local_still(version):
                 raise Broken("local memories never leave the device", f"a version of {version.id[:6]} did")
             if version.field("privacy") == "local" and not version.deleted:

@@ -69,7 +69,7 @@ class _Copy:
     def file(self, name: str) -> bytes | None:
         """Return what the file *name* holds, or None if there is none."""
         try:
-            return files.read(self.root / name)
+            return files.read_at(None, f"{self.root}/{name}")
         except FileNotFoundError:
             return None
 
@@ -277,7 +277,7 @@ def _names(root: Path) -> list[str]:
     folders = [""]
     while folders:
         below = folders.pop()
-        with os.scandir(root / below) as entries:
+        with os.scandir(f"{root}/{below}") as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(f"{below}{entry.name}/")
