@@ -14,7 +14,18 @@ from ghostie import files, text
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import FLOOR
 from ghostie.crypto.unlock import read_key_file
-from ghostie.errors import KeysRotated, NotRetired, NotTheStores, StoreChanged, UsageError
+from ghostie.errors import (
+    ChangedSince,
+    InConflict,
+    KeysRotated,
+    NothingToUndo,
+    NotRetired,
+    NotTheStores,
+    StoreChanged,
+    UnknownMemory,
+    UnknownVersion,
+    UsageError,
+)
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.simulator import keyverdict
@@ -239,7 +250,32 @@ class KeyHistory(JoiningHistory):
         self.acknowledge(marker)
         return f"purges {entry.id[:6]}, which stayed here"
 
+    def take_back(self, machine: Machine) -> str:
+        vault = machine.link.vault
+        try:
+            vault.refresh()
+            operation = vault.undo()
+        except (NothingToUndo, ChangedSince, InConflict, UnknownMemory, UnknownVersion) as error:
+            return f"takes nothing back: {error}"
+        return f"takes back: {operation.what}"
+
     # -- what may happen to a device ---------------------------------------------------------------------------------
+
+    def set_the_clock(self, machine: Machine) -> str:
+        # how long a file may be on its way is told by the clock of the device that waits for it
+        return super().set_the_clock(machine) if self.replicas is None else "has its clock right"
+
+    def copy(self, machine: Machine) -> str:
+        if len(self.machines) + len(self._joining) + len(self._away) >= MOST_HOMES:
+            return "is not copied"
+        name, target = f"{machine.name.split()[0]} {self._homes}", Layout(self._home())
+        self.place(name)
+        self.everything_arrives()
+        copy_home(machine.layout.home, target.home)
+        self.cloud.side[name] = self.cloud.side[machine.name]
+        self.person.opens[target.home] = list(self.person.opens[machine.layout.home])
+        self.machines.append(self.open(name, target, machine.ahead))
+        return f"has its home copied: as {name}"
 
     def wait(self, machine: Machine) -> str:
         self.everything_arrives()
@@ -301,7 +337,7 @@ class KeyHistory(JoiningHistory):
         keyverdict.come_to_rest(self)
         keyverdict.judge(self)
 
-    WHOLE = (back_up, restore)
+    WHOLE = (back_up, restore, copy)
 
     MAY = (
         (History.add, 6),
@@ -328,6 +364,9 @@ class KeyHistory(JoiningHistory):
         (keep_here, 6),
         (let_leave, 4),
         (purge_local, 3),
+        (take_back, 3),
+        (set_the_clock, 2),
+        (copy, 1),
         (back_up, 3),
         (restore, 3),
     )
