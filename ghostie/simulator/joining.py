@@ -34,7 +34,6 @@ from ghostie.errors import (
 )
 from ghostie.memory import Version
 from ghostie.paths import Layout
-from ghostie.simulator import keyverdict
 from ghostie.simulator.cloud import Malice
 from ghostie.simulator.history import NAMES, CutOff, History, Machine
 from ghostie.simulator.replicas import Replicas
@@ -340,7 +339,7 @@ class JoiningHistory(History):
         if vault in self.left_vaults or not self.evil:
             return vault in self.left_vaults
         shown = self.cloud.shown(machine.name)
-        return not any(file.vault == vault for file in keyverdict.key_files(shown.items()))
+        return not any(file.vault == vault for file in key_files(shown.items()))
 
     def _evidence(self, machine: Machine) -> Callable[[], Evidence]:
         """Where the store is honest, two vaults may have been set up there before either had come to the other."""

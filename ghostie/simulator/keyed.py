@@ -313,7 +313,11 @@ class KeyHistory(JoiningHistory):
 
     def quiet(self, machine: Machine) -> str:
         """Let *machine* sync, and do what that asks for."""
-        return f"{self.pull(machine, yes=True)}; {self.push(machine)}"
+        try:
+            return f"{self.pull(machine, yes=True)}; {self.push(machine)}"
+        except Exception:
+            self.tell(machine.name, "syncs in quiet", "here a promise is broken")
+            raise
 
     def newcomer(self) -> Machine:
         """Return a device that joins now, and has pulled."""

@@ -6,18 +6,15 @@ same.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
-from ghostie.errors import RefusedKeyFile, WrongKey
+from ghostie.errors import WrongKey
 from ghostie.memory import Version
-from ghostie.simulator.verdict import Broken, below, versions_of
+from ghostie.simulator.verdict import Broken, below, key_files, versions_of
 from ghostie.sync import survey
 from ghostie.sync.log import Ledger
-from ghostie.sync.segment import key_digest
 from ghostie.vault import conflicts
 
 if TYPE_CHECKING:
@@ -152,16 +149,6 @@ def _store_is_whole(history: KeyHistory) -> None:
     newcomer = history.newcomer()
     if apart := _apart(history):
         raise Broken("all devices come to one state in quiet rounds", f"{newcomer.name}, which is new: {apart[0]}")
-
-
-def key_files(objects: Iterable[tuple[str, bytes]]) -> list[KeyFile]:
-    """Return the key objects among *objects*, those that are what their names say."""
-    found = []
-    for key, content in objects:
-        with contextlib.suppress(RefusedKeyFile):
-            if (digest := key_digest(key)) is not None and (file := keyring.parse(content)).digest == digest:
-                found.append(file)
-    return found
 
 
 def _opens(history: KeyHistory, file: KeyFile) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import StoreChanged
+from ghostie.errors import RefusedKeyFile, StoreChanged
 from ghostie.memory import Version
 from ghostie.sync import engine, survey
 from ghostie.sync.log import Ledger, WriterLog
 from ghostie.sync.repair import repair
-from ghostie.sync.segment import BadSegment, Segment, SegmentName, Tips, open_segment
+from ghostie.sync.segment import BadSegment, Segment, SegmentName, Tips, key_digest, open_segment
 from ghostie.vault import conflicts
 
 if TYPE_CHECKING:
@@ -68,9 +72,12 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict
     """Return what the device with this *ledger* and writer id (*me*) has evidence of in the objects *shown* to it,
     which are of its vault.
 
-    *waiting* are the keys of what it sealed and could not confirm.
+    *waiting* are the keys of what it sealed and could not confirm. Of what is sealed under a key whose object is shown
+    it may wait, instead, for the person to take the key over.
     """
     found = Evidence()
+    files = key_files(shown.items())
+    opened = {file.epoch.to_bytes(4, "big") + file.commitment for file in files if file.vault == keys.vault}
     tips, accepted = Tips(keys), set(ledger.state.accepted)
     gone, apart = set(ledger.state.retired), set[str]()
     names = sorted(name for name in map(SegmentName.parse, shown) if name is not None)
@@ -100,10 +107,20 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict
             if name in sound and not log.has(name):
                 apart.add(writer)  # it follows nothing that is known
             elif name not in sound and name.key not in accepted:
-                (found.may if log.has(name) else found.must).add(writer)
+                (found.may if log.has(name) or shown[name.key][5:25] in opened else found.must).add(writer)
     # a retired log may end anywhere, and what is left of it follows nothing
     found.must |= apart - gone
     _ends(found, ledger, me, names, vouched, gone)
+    return found
+
+
+def key_files(objects: Iterable[tuple[str, bytes]]) -> list[KeyFile]:
+    """Return the key objects among *objects*, those that are what their names say."""
+    found = []
+    for key, content in objects:
+        with contextlib.suppress(RefusedKeyFile):
+            if (digest := key_digest(key)) is not None and (file := keyring.parse(content)).digest == digest:
+                found.append(file)
     return found
 
 
