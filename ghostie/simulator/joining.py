@@ -37,7 +37,7 @@ from ghostie.paths import Layout
 from ghostie.simulator.cloud import Malice
 from ghostie.simulator.history import NAMES, CutOff, History, Machine
 from ghostie.simulator.replicas import Replicas
-from ghostie.simulator.verdict import Broken, Evidence, key_files
+from ghostie.simulator.verdict import Broken, Evidence, key_files, versions_of
 from ghostie.sync import moving, pairing
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.notices import RIVAL
