@@ -188,10 +188,11 @@ class JoiningHistory(History):
 
     # -- setting up --------------------------------------------------------------------------------------------------
 
-    def set_up(self, joining: Joining, *, again: bool = False) -> SetUp:
+    def set_up(self, joining: Joining, *, again: bool = False, other: bool = False) -> SetUp:
         """Run `sync setup` as a person does who tries the passphrases they know, the newest first.
 
-        Raises as `set_up`, with what the last one came to.
+        With *again* or *other* there is another vault or key to be opened, which may have another passphrase: then the
+        first that opens the own one is not the last that is tried. Raises as `set_up`, with what the last one came to.
         """
         layout = joining.layout
         expected: Expected | None = None
@@ -221,7 +222,7 @@ class JoiningHistory(History):
             moved = files.read(layout.master_key) != before
             self.person.opens[layout.home] = [typed if moved else own]
             self._open_keys(layout)
-            if moved or not again:
+            if moved or not (again or other):
                 return done  # else this passphrase opened the own vault alone, and the other one has another
         if done is None:
             raise refused
@@ -313,18 +314,23 @@ class JoiningHistory(History):
             told = super().pull(self.current(machine), yes=yes)
         except KeysRotated as error:
             return self._rotated("pulls", machine, error)
-        asks = not self.evil and (self.shows_another(machine) or RIVAL.sentence() in told)
-        if asks and (self.resting or self.rnd.random() < 0.5):
-            return f"{told}; {self.set_up_again(machine)}"
-        return told
+        return self._answered(told, machine)
 
     def push(self, machine: Machine) -> str:
         try:
             told = super().push(self.current(machine))
         except KeysRotated as error:
             return self._rotated("pushes", machine, error)
-        if not self.evil and RIVAL.sentence() in told and (self.resting or self.rnd.random() < 0.5):
+        return self._answered(told, machine)
+
+    def _answered(self, told: str, machine: Machine) -> str:
+        """Let the person do what a message asks for, at once or another time; at the end, at once."""
+        if not (self.resting or self.rnd.random() < 0.5):
+            return told
+        if not self.evil and (self.shows_another(machine) or RIVAL.sentence() in told):
             return f"{told}; {self.set_up_again(machine)}"
+        if "`ghostie sync setup`" in told:
+            return f"{told}; {self.set_up_here(machine, other=True)}"
         return told
 
     def compact(self, machine: Machine) -> str:
@@ -363,10 +369,10 @@ class JoiningHistory(History):
             return f"{what}: {error}"
         return f"{what}: {error}; {self.set_up_here(machine)}"
 
-    def set_up_here(self, machine: Machine, *, again: bool = False) -> str:
+    def set_up_here(self, machine: Machine, *, again: bool = False, other: bool = False) -> str:
         joining = Joining(machine.name, machine.layout, own=self.own_passphrase(machine.layout))
         try:
-            done = self.set_up(joining, again=again and not self.evil)
+            done = self.set_up(joining, again=again and not self.evil, other=other)
         except (StoreChanged, ForeignVault) as error:
             if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
