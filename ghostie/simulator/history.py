@@ -25,7 +25,16 @@ from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreErro
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud, Malice, Port
-from ghostie.simulator.verdict import Broken, Evidence, come_to_rest, evidence, judge, left, versions_of
+from ghostie.simulator.verdict import (
+    Broken,
+    Evidence,
+    come_to_rest,
+    evidence,
+    judge,
+    key_files,
+    left,
+    versions_of,
+)
 from ghostie.sync import engine, survey
 from ghostie.sync.config import Config
 from ghostie.sync.link import Link
@@ -145,7 +154,14 @@ class History:
             salt=lambda: new_salt(self.rnd.randbytes),
         )
         store = self.reach(name)
-        link = Link(vault, store, config, sleep=lambda _: self.pass_time(), random=self.rnd.randbytes)
+        link = Link(
+            vault,
+            store,
+            config,
+            sleep=lambda _: self.pass_time(),
+            random=self.rnd.randbytes,
+            replicated=self.store == "replicated",
+        )
         machine = Machine(name, layout, link, ahead)
         return machine
 
@@ -402,9 +418,10 @@ class History:
         waiting = {name.key for name in Outbox(link).names()}
 
         def found() -> Evidence:
-            if self.shows_another(machine):
+            shown = self.cloud.shown(machine.name)
+            if not any(file.vault == link.vault.keys.vault for file in key_files(shown.items())):
                 return Evidence(another=True)
-            return evidence(link.vault.keys, ledger, me, waiting, self.cloud.shown(machine.name))
+            return evidence(link.vault.keys, ledger, me, waiting, shown)
 
         return found
 

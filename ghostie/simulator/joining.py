@@ -37,7 +37,7 @@ from ghostie.paths import Layout
 from ghostie.simulator.cloud import Malice
 from ghostie.simulator.history import NAMES, CutOff, History, Machine
 from ghostie.simulator.replicas import Replicas
-from ghostie.simulator.verdict import Broken, Evidence, key_files, versions_of
+from ghostie.simulator.verdict import Broken, Evidence, versions_of
 from ghostie.sync import moving, pairing
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.notices import RIVAL
@@ -341,11 +341,8 @@ class JoiningHistory(History):
 
     def shows_another(self, machine: Machine) -> bool:
         """Tell whether *machine* may say that its vault is not there: somebody left it, or the store hides it."""
-        vault = machine.link.vault.keys.vault
-        if vault in self.left_vaults or not self.evil:
-            return vault in self.left_vaults
-        shown = self.cloud.shown(machine.name)
-        return not any(file.vault == vault for file in key_files(shown.items()))
+        left = machine.link.vault.keys.vault in self.left_vaults
+        return left or (self.evil and super().shows_another(machine))
 
     def _evidence(self, machine: Machine) -> Callable[[], Evidence]:
         """Where the store is honest, two vaults may have been set up there before either had come to the other."""
