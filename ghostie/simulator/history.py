@@ -21,7 +21,7 @@ from ghostie.backends.retry import Budget, Retrying
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import Brake, CannotWrite, NotNoted, StoreChanged, StoreError, UnknownVersion
+from ghostie.errors import Brake, CannotWrite, GhostieError, NotNoted, StoreChanged, StoreError, UnknownVersion
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud, Malice, Port
@@ -394,7 +394,7 @@ class History:
         try:
             done = engine.pull(link, yes=self.rnd.random() < 0.8 if yes is None else yes)
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_say(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pulls: ALARM, {error}"
@@ -425,6 +425,10 @@ class History:
 
         return found
 
+    def may_say(self, machine: Machine, error: GhostieError) -> bool:
+        """Tell whether *machine* has a reason to say that the store is another: *error*."""
+        return self.shows_another(machine)
+
     def shows_another(self, machine: Machine) -> bool:
         """Tell whether the store shows *machine* something else than its vault."""
         return key_name(machine.link.config.slot) not in self.cloud.shown(machine.name)
@@ -444,7 +448,7 @@ class History:
         try:
             done = engine.push(machine.link)
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_say(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pushes: ALARM, {error}"
@@ -460,7 +464,7 @@ class History:
         try:
             old, joined = survey.compact(machine.link)
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_say(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             return f"compacts: ALARM, {error}"
         return f"compacts: {text.plural(old, 'object')} joined into {joined}"

@@ -144,7 +144,7 @@ class KeyHistory(JoiningHistory):
             except KeysRotated as error:
                 return self._rotated("invites", machine, error)
             except StoreChanged as error:
-                if not self.shows_another(machine):
+                if not self.may_say(machine, error):
                     raise Broken("an honest store raises no alarm", str(error)) from error
                 return f"makes no invitation: {error}"
             self._codes.append((made.code, self.person.passphrases.index(typed)))
@@ -194,18 +194,18 @@ class KeyHistory(JoiningHistory):
         self._forget_what_is_gone(set(had), markers)
         return "is lost"
 
-    def retire(self, machine: Machine) -> str:
+    def retire(self, machine: Machine, writer: str = "") -> str:
         away = [load_device(each.layout).writer for each, _ in self._away.values()]
         writers = [*self._lost, *away]
         if self.rnd.random() < 0.2 or not writers:
             writers = [load_device(each.layout).writer for each in self.machines if each is not machine]
         try:
-            writer, _ = retiring.find(machine.link, self.rnd.choice(writers))
+            writer, _ = retiring.find(machine.link, writer or self.rnd.choice(writers))
             done = retiring.retire(machine.link, writer)
         except UsageError:
             return "has nobody to retire"
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_say(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             return f"retires: not done, {error}"
         except KeysRotated as error:
@@ -331,6 +331,19 @@ class KeyHistory(JoiningHistory):
         self.pull(machine, yes=True)
         return machine
 
+    def _retire_the_lost(self) -> None:
+        """Let the devices that never come back be retired, on one that can read what they wrote."""
+        self.resting = self.cloud.calm = True
+        self.pass_time()
+        for writer in list(self._lost):
+            for machine in list(self.machines):
+                self.everything_arrives()
+                self.tell(machine.name, "syncs", self.quiet(machine))
+                told = self.retire(self.current(machine), writer)
+                self.tell(machine.name, *told.split(": ", 1))
+                if writer not in self._lost or told == "has nobody to retire":
+                    break
+
     def _come_to_rest(self) -> None:
         for name, (machine, _) in list(self._away.items()):
             self._comes_back(name, machine)
@@ -338,6 +351,7 @@ class KeyHistory(JoiningHistory):
             self.malice.undo()
             self.evil = False
             self.tell("the store", "shows everything again, as it was put")
+        self._retire_the_lost()
         keyverdict.come_to_rest(self)
         keyverdict.judge(self)
 
