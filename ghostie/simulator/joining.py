@@ -148,6 +148,10 @@ class JoiningHistory(History):
         """Return every version that the store holds, opened with whatever key there ever was."""
         return {version.hash: version for key, content in self.stored() for version in self.read(key, content)}
 
+    def met_another(self, keys: Keys) -> bool:
+        """Tell whether objects of another vault than that of *keys* are or were on the store."""
+        return bool(self._vaults - {keys.vault})
+
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def _unlocked(self, layout: Layout) -> tuple[Keys, Config]:
@@ -358,7 +362,7 @@ class JoiningHistory(History):
         def found() -> Evidence:
             vault = machine.link.vault.keys.vault
             foreign = set[str]()
-            for key, content in self.stored() if self._vaults - {vault} else ():
+            for key, content in self.stored() if self.met_another(machine.link.vault.keys) else ():
                 name = SegmentName.parse(key)
                 self.read(key, content)
                 if name is not None and self._vault_of.get((key, content), vault) != vault:
