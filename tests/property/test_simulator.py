@@ -32,11 +32,13 @@ from ghostie.files import write_durably
 from ghostie.memory import Version
 from ghostie.simulator import KINDS, Report, simulate
 from ghostie.simulator.replicas import Replicas
+from ghostie.sync.outbox import Outbox
 from ghostie.vault.vault import TakenIn, Vault
 from tests import seeds
 
 EVERYDAY, CHUNK = 96, 12
-SHARES = {"memories": 1}  # of each kind one history in so many of the drawn ones
+OTHERS = [("keys", range(at, at + 10)) for at in (0, 10, 20)] + [("folders", range(at, at + 8)) for at in (0, 8)]
+SHARES = {"memories": 1, "keys": 5, "folders": 10}  # of each kind one history in so many of the drawn ones
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
     "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
@@ -76,6 +78,11 @@ def test_a_history_that_once_broke_a_promise_keeps_all_of_them(known: tuple[int,
     live(known)
 
 
+@pytest.mark.parametrize(("kind", "some"), OTHERS, ids=[f"{kind}-{some.start}" for kind, some in OTHERS])
+def test_every_history_of_keys_devices_and_folders_keeps_every_promise(kind: str, some: range) -> None:
+    live(some, kind)
+
+
 @pytest.mark.slow
 def test_every_history_that_the_commit_draws_keeps_every_promise(kind: str, part: range) -> None:
     live(part, kind)
@@ -98,7 +105,7 @@ def test_the_same_seed_is_the_same_history_to_the_byte_in_whatever_process(kind:
         for seed in ("1", "2")
     }
     assert len(traces) == 1
-    assert traces.pop().count(b"every promise held") == 4 or kind != "memories"
+    assert traces.pop().count(b"every promise held") == 4
 
 
 def test_everything_that_may_happen_does_happen() -> None:
@@ -151,6 +158,47 @@ def test_everything_that_may_happen_does_happen() -> None:
     assert not any(report.noticed for report in reports if not report.malicious)
 
 
+def test_everything_that_may_happen_to_keys_and_devices_does_happen() -> None:
+    reports = live(range(60, 84), "keys")
+    done = "\n".join(f"{event.what}: {event.outcome}" for report in reports for event in report.events)
+    for words in (
+        "joins empty",
+        "joins by an invitation",
+        "joins with a vault of its own",
+        "opens a new key: of epoch 3",
+        "rotate: it is cut off in the middle, and starts again",
+        "sets another passphrase",
+        "is set up",
+        "another device opened a new key for this vault",
+        "makes an invitation",
+        "this invitation no longer fits the vault",
+        "is switched off for a while",
+        "is switched on again",
+        "is lost",
+        "objects removed",
+        "this device was retired by another one",
+        "gets a backup in the place of its home",
+        "here from now on",
+        "which stays here",
+        "leave",
+        "which stayed here",
+        "ALARM, ",
+    ):
+        assert words in done, words
+    assert not any(report.noticed for report in reports if not report.malicious)
+
+
+def test_a_program_that_keeps_a_folder_alike_does_all_that_such_programs_do() -> None:
+    reports = live(range(60, 76), "folders")
+    seen = {note for report in reports for event in report.events for note in event.store}
+    assert seen >= {
+        "half a file arrives",
+        "a file begins to arrive",
+        "two sides changed a file: one is kept under another name",
+        "a program leaves a file of its own in the folder",
+    }
+
+
 def test_copies_of_a_folder_end_alike_and_both_sides_of_what_two_changed_are_kept(tmp_path: Path) -> None:
     copies = Replicas(random.Random(1), tmp_path, noted=lambda _: None, now=lambda: 0)
     one, other = copies.root("one"), copies.root("other")
@@ -193,6 +241,12 @@ def test_a_version_that_is_dropped_breaks_a_promise(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Vault, "take_in", deaf)
     assert [seed for seed in range(4) if simulate(seed).broken is None] == []
+
+
+def test_what_leaves_though_it_was_to_stay_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outbox, "_may_leave", staticmethod(lambda entry, _: entry.versions.items()))
+    broken = (report.broken for seed in range(12) if (report := simulate(seed, "keys")).broken)
+    assert any(why.startswith("local memories never leave the device") for why in broken)
 
 
 def test_a_passphrase_that_nobody_said_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
