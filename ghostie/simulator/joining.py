@@ -38,7 +38,7 @@ from ghostie.paths import Layout
 from ghostie.simulator.cloud import Malice
 from ghostie.simulator.history import NAMES, CutOff, History, Machine
 from ghostie.simulator.replicas import Replicas
-from ghostie.simulator.verdict import Broken, Evidence, versions_of
+from ghostie.simulator.verdict import Broken, Evidence, key_files, versions_of
 from ghostie.sync import moving, pairing
 from ghostie.sync.config import Config, load_config
 from ghostie.sync.notices import RIVAL
@@ -147,6 +147,24 @@ class JoiningHistory(History):
     def stored_versions(self) -> dict[str, Version]:
         """Return every version that the store holds, opened with whatever key there ever was."""
         return {version.hash: version for key, content in self.stored() for version in self.read(key, content)}
+
+    def under_left_keys(self, machine: Machine) -> list[SegmentName]:
+        """Return the segments under keys of the vault that gave way, which *machine* never had, and no object holds.
+
+        Whoever wrote them has yet to take over the key that stays; if it became a new writer since, nobody will.
+        """
+        keys, stored = machine.link.vault.keys, self.stored()
+        shown = {(file.epoch, file.commitment) for file in key_files(stored)}
+        opened = {
+            (epoch, each.id_of(epoch)) for each in self.keyrings if each.vault == keys.vault for epoch in each.epochs
+        }
+        left = opened - shown - {(epoch, keys.id_of(epoch)) for epoch in keys.epochs}
+        found = []
+        for key, content in stored if left else ():
+            name = SegmentName.parse(key)
+            if name is not None and (int.from_bytes(content[5:9], "big"), content[9:25]) in left:
+                found.append(name)
+        return found
 
     def met_another(self, keys: Keys) -> bool:
         """Tell whether objects of another vault than that of *keys* are or were on the store."""
@@ -361,7 +379,7 @@ class JoiningHistory(History):
 
         def found() -> Evidence:
             vault = machine.link.vault.keys.vault
-            foreign = set[str]()
+            foreign = {name.writer for name in self.under_left_keys(machine)}
             for key, content in self.stored() if self.met_another(machine.link.vault.keys) else ():
                 name = SegmentName.parse(key)
                 self.read(key, content)

@@ -297,9 +297,9 @@ class Link:
             self._check_vault(listing)
         except StoreChanged:
             self.wait()
-            self._check_vault(self.look())
+            self._check_vault(self.look(), anew=True)  # what is known of key objects may come of one bad read
 
-    def _check_vault(self, listing: Listing) -> None:
+    def _check_vault(self, listing: Listing, *, anew: bool = False) -> None:
         self.standing = Standing()
         if self.config.slot in listing.slots:
             self._check_rivals(listing)
@@ -310,7 +310,7 @@ class Link:
         problem: KeysRotated | NewerFormat | None = None
         held: dict[str, KeyFile] = {}
         smallest = sorted(listing.slots, key=lambda digest: (listing.slot_info(digest).size, digest))
-        likely = [digest for digest in smallest if self._slot_verdict(listing, digest) not in _NOT_OURS]
+        likely = [digest for digest in smallest if anew or self._slot_verdict(listing, digest) not in _NOT_OURS]
         for digest in likely[:MOST_LOOKED_AT]:
             try:
                 slot = keyobjects.read(self.store, listing, digest)
