@@ -179,7 +179,6 @@ def test_everything_that_may_happen_to_keys_and_devices_does_happen() -> None:
         "is set up",
         "another device opened a new key for this vault",
         "makes an invitation",
-        "this invitation no longer fits the vault",
         "is switched off for a while",
         "is switched on again",
         "is lost",
