@@ -142,7 +142,9 @@ def test_appended_and_prepended_bytes_are_refused(keys: Keys) -> None:
 
 
 def test_parts_of_two_seals_do_not_mix(keys: Keys) -> None:
-    one, two = (seal(keys, Purpose.VERSION, CONTEXT, text) for text in (b"one", b"two"))
+    one = two = seal(keys, Purpose.VERSION, CONTEXT, b"two")
+    while one[25] == two[25]:  # the first byte of the nonce: where it is the same, the first mixture is *two* itself
+        one = seal(keys, Purpose.VERSION, CONTEXT, b"one")
     for cut in (26, HEADER - 1, HEADER, HEADER + 16, HEADER + 100):
         assert why(keys, Purpose.VERSION, CONTEXT, one[:cut] + two[cut:]) == "box"
     assert unseal(keys, Purpose.VERSION, CONTEXT, one[:25] + two[25:]) == b"two"  # their headers are alike
