@@ -17,7 +17,7 @@ from ghostie.sync.link import Link, Listing, Progress
 from ghostie.sync.litter import in_words, sorted_out
 from ghostie.sync.log import Alarm
 from ghostie.sync.notices import REBORN, RETIRED, Notice
-from ghostie.sync.reading import SHARE, Fetched, LogReader, Reading, Refusals, Spent, Unfit, alarm, is_known
+from ghostie.sync.reading import SHARE, Fetched, Held, LogReader, Reading, Refusals, Spent, Unfit, alarm, is_known
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 from ghostie.vault.vault import TakenIn
 
@@ -155,6 +155,8 @@ def _authentic(link: Link, listing: Listing, reading: Reading) -> list[SegmentNa
             reading.segment(name, listing)
         except Spent:
             break
+        except Held:
+            continue  # under a key that this device has yet to take over: what it is shows then
         except (Unfit, NotFound, NewerFormat, StoreRefused):
             failed += 1  # planted or damaged; what was merged a moment ago shows in the next listing under its new name
         else:

@@ -39,6 +39,11 @@ from tests import seeds
 EVERYDAY, CHUNK = 96, 12
 OTHERS = [("keys", range(at, at + 10)) for at in (20, 30, 40)] + [("folders", range(at, at + 8)) for at in (0, 8)]
 SHARES = {"memories": 1, "keys": 5, "folders": 10}  # of each kind one history in so many of the drawn ones
+FOUND_OTHERS = {
+    "a pending passphrase of the key before replaced the newest key object": ("keys", 152),
+    "a key object that came damaged once was never read again": ("keys", 14),
+    "a half file had a length that a whole one may have": ("folders", 96),
+}
 PATIENCE = ("an honest store raises no alarm", "all devices come to one state", "every tampering raises an alarm")
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
@@ -82,6 +87,15 @@ def test_a_history_that_once_broke_a_promise_keeps_all_of_them(known: tuple[int,
 @pytest.mark.parametrize(("kind", "some"), OTHERS, ids=[f"{kind}-{some.start}" for kind, some in OTHERS])
 def test_every_history_of_keys_devices_and_folders_keeps_every_promise(kind: str, some: range) -> None:
     live(some, kind)
+
+
+@pytest.mark.parametrize(("kind", "seed"), FOUND_OTHERS.values(), ids=FOUND_OTHERS)
+def test_a_history_of_keys_or_folders_that_once_broke_a_promise_keeps_all_of_them(kind: str, seed: int) -> None:
+    live([seed], kind)
+
+
+def test_a_copied_device_that_meets_its_own_log_under_a_key_that_it_has_yet_to_take_over_goes_on() -> None:
+    assert "ghostie failed" not in str(simulate(119_123_367, "keys").broken)
 
 
 @pytest.mark.slow
