@@ -3,7 +3,7 @@
 F0 is `python -c pass`; F1 is `python -c "import nacl.secret, orjson, tinydb"`; L is a bare loop that seals and writes
 the same 10,000 files, without fsync, timed inside its process. Every other figure is a whole command, its start
 included, wall time, the median of the rounds; the rounds go through all commands in turn, so that a slow moment hits
-all alike. Memory is the process's own high-water mark, from a run of its own. What sync costs over a network is in
+all alike. Memory is resident memory at its peak, from a run of its own. What sync costs over a network is in
 `network.py`, what a small machine pays in `small.py`, how quick the screens are in `screens.py`, and what the thousandth
 edit of a memory costs in `edits.py`; PART is local, edits, hostile, network, small or screens.
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import peak
 from tests.bench import edits, hostile, network, screens, small
 from tests.bench.memories import ROOT, memories
 
@@ -42,14 +43,6 @@ for at, content in enumerate(plain):
     with open(f"{out}/{at}", "wb") as file:
         file.write(box.encrypt(content))
 print(time.perf_counter() - start)
-"""
-
-
-PEAK = """
-import sys
-from ghostie.cli import main
-main(sys.argv[1:])
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
 """
 
 
@@ -96,12 +89,11 @@ class Bench:
         figure.seconds.append(self.run(*argv, home=home))
 
     def memory(self, name: str, *argv: str, home: str) -> None:
-        """Measure a command's peak memory, as the kernel tells it from inside."""
-        full = [*argv, "--home", str(self.folder / home)]
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, *full], env=self.environment, capture_output=True, check=True
-        )
-        self.figures[name].memory = int(done.stderr.split()[-2]) * 1024
+        """Measure a command's peak memory."""
+        done = peak.run([*self.command, *argv, "--home", str(self.folder / home)], env=self.environment)
+        if done.code != 0:
+            raise SystemExit(f"{argv} ended with {done.code}: {done.err}")
+        self.figures[name].memory = done.peak * 1024
 
 
 def measured(argv: list[str], environment: dict[str, str]) -> float:

@@ -30,6 +30,7 @@ from ghostie.crypto.keys import Cost, KeyFile
 from ghostie.crypto.sealing import OVERHEAD, SMALLEST
 from ghostie.sync import engine
 from ghostie.sync.segment import SegmentName, key_name
+from tests import peak
 from tests.bench.memories import ROOT
 from tests.integration import s3servers
 from tests.integration.line import s3_service
@@ -39,12 +40,6 @@ PASSPHRASE = "a passphrase for measuring"
 JUNK = 10_000
 EIGHT = 8
 DEAR = tuple(Cost(memory << 20, passes) for memory in (65, 128, 192, 256) for passes in (5, 10))
-PEAK = """
-import sys
-from ghostie.cli import main
-main(sys.argv[1:])
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
-"""
 
 
 @dataclass(frozen=True)
@@ -70,19 +65,11 @@ class Devices:
         self.join("here")
         self.run("here", "sync", "push", key=True)
 
-    def run(self, home: str, *argv: str, key: bool = False, code: int = 0, peak: bool = False) -> Ran:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
-            "XDG_RUNTIME_DIR": str(self.root / "run"),
-            "PYTHONPATH": str(ROOT),
-            "LANG": "C.UTF-8",
-        } | ({"GHOSTIE_PASSPHRASE": PASSPHRASE} if key else {})
-        program = ["-c", PEAK] if peak else ["-m", "ghostie"]
+    def run(self, home: str, *argv: str, key: bool = False, code: int = 0) -> Ran:
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(
-            [sys.executable, *program, *argv, "--home", str(self.root / home)],
-            env=environment,
+            self._command(home, *argv),
+            env=self._environment(key),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -94,8 +81,31 @@ class Devices:
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Ran(wall, spent, done.stderr)
 
-    def join(self, home: str, *, peak: bool = False) -> Ran:
-        return self.run(home, "sync", "setup", "-q", "--path", str(self.store), key=True, peak=peak)
+    def join(self, home: str) -> Ran:
+        return self.run(home, *self._joining, key=True)
+
+    def peak_of_join(self, home: str) -> int:
+        """Return the memory in bytes that a join takes at its peak."""
+        done = peak.run(self._command(home, *self._joining), env=self._environment(key=True))
+        if done.code != 0:
+            raise SystemExit(f"a join ended with {done.code}: {done.err}")
+        return done.peak * 1024
+
+    @property
+    def _joining(self) -> tuple[str, ...]:
+        return "sync", "setup", "-q", "--path", str(self.store)
+
+    def _command(self, home: str, *argv: str) -> list[str]:
+        return [sys.executable, "-m", "ghostie", *argv, "--home", str(self.root / home)]
+
+    def _environment(self, key: bool) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "XDG_RUNTIME_DIR": str(self.root / "run"),
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+        } | ({"GHOSTIE_PASSPHRASE": PASSPHRASE} if key else {})
 
 
 def junk(writer: str) -> dict[str, bytes]:
@@ -177,11 +187,11 @@ def joins(root: Path) -> tuple[float, float, int]:
     alone = [devices.join(f"alone{number}") for number in range(3)]
     with put(path.parent, [forged(genuine, genuine.cost.most(cost)) for cost in DEAR]):
         beside = [devices.join(f"beside{number}").wall for number in range(3)]
-        peak = int(devices.join("peak", peak=True).words.split()[-2]) * 1024
+        most = devices.peak_of_join("peak")
     with put(path.parent, [forged(genuine, genuine.cost) for _ in range(EIGHT)]):
         among = [devices.join(f"among{number}").cpu for number in range(3)]
     more = (max(among) - statistics.median(each.cpu for each in alone)) / bare / EIGHT
-    return statistics.median(beside) / statistics.median(each.wall for each in alone), more, peak
+    return statistics.median(beside) / statistics.median(each.wall for each in alone), more, most
 
 
 def forged(file: KeyFile, cost: Cost) -> KeyFile:

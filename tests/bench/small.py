@@ -14,15 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests import peak
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "a passphrase for measuring"
 MB = 1_000_000
-PEAK = """
-import sys
-from ghostie.cli import main
-main(sys.argv[1:])
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
-"""
 
 
 def measure(rounds: int) -> None:
@@ -78,13 +74,10 @@ def tiers(folder: Path, rounds: int) -> None:
             fast, slow = (statistics.median(seconds[name, pure]) for pure in ("", "yes"))
             print(f"| {name}, against with them | {slow / fast:.2f} ({slow * 1000:.0f} ms) | 1.3 |")
         for name, words in (("add", ("add", "x")), ("list", ("list",)), ("push of 100", ("sync", "push"))):
-            done = subprocess.run(
-                [sys.executable, "-c", PEAK, *words],
-                env=_environment(folder, GHOSTIE_PURE="yes"),
-                capture_output=True,
-                check=True,
-            )
-            _row(f"peak memory of {name}", int(done.stderr.split()[-2]) * 1024 / MB, 40)
+            done = peak.run([sys.executable, "-m", "ghostie", *words], env=_environment(folder, GHOSTIE_PURE="yes"))
+            if done.code != 0:
+                raise SystemExit(f"{words} ended with {done.code}: {done.err}")
+            _row(f"peak memory of {name}", done.peak * 1024 / MB, 40)
     finally:
         _ghostie(folder, "lock")
 
