@@ -14,6 +14,8 @@ from ghostie import claims
 from tests.cli.device import PASSPHRASE, Device, alive, wait_until
 from tests.unit.test_agent import waiting
 
+HASTY = "from ghostie.crypto import agent; agent.PATIENCE = 0.5; "  # before a command that waits for no answer
+
 
 @pytest.fixture
 def device(fresh: Callable[[], Device]) -> Iterator[Device]:
@@ -104,7 +106,7 @@ def test_an_agent_that_is_stopped_and_has_a_full_queue(device: Device) -> None:
     pid = process(device)
     os.kill(pid, signal.SIGSTOP)
     clients = waiting(device.agents()[0])
-    assert f"process {pid}) does not answer" in device("doctor", passphrase=PASSPHRASE, code=1).out
+    assert f"process {pid}) does not answer" in device("doctor", passphrase=PASSPHRASE, code=1, before=HASTY).out
     assert device("lock", code=0).err == "locked\n"
     wait_until(lambda: not alive(pid), patience=5)
     assert device("list").code == 12
@@ -119,7 +121,7 @@ def test_what_cannot_be_ended_from_here_is_not_called_locked(device: Device) -> 
     far = "from ghostie import claims; real = claims.claimant; " + (
         "claims.claimant = lambda path: None if (told := real(path)) is None else (0, told[1])"
     )
-    done = device("lock", before=far, code=1)
+    done = device("lock", before=HASTY + far, code=1)
     assert done.err.startswith(
         f"ghostie: error: the vault may still be unlocked: the agent that holds the key (on {socket.gethostname()})"
     )

@@ -101,14 +101,15 @@ def test_very_many_junk_objects_cost_a_bounded_number_of_fetches_one_line_and_no
     assert wire.since().count("get") <= A_PULL + 2
 
 
+@pytest.mark.parametrize("looks", [3, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("where", PLACES)
-def test_what_was_not_read_is_read_in_the_end_and_then_known(world: World, where: Where) -> None:
+def test_what_was_not_read_is_read_in_the_end_and_then_known(world: World, where: Where, looks: int) -> None:
     wire = Wire(world.store)
     laptop, phone = world.device("laptop"), world.device("phone", store=wire)
     spoken(world, laptop, 1)
     engine.pull(phone)
-    strewn(world, where, laptop.vault.device.writer, 5 * ONE_LOOK)
-    for _ in range(60):
+    strewn(world, where, laptop.vault.device.writer, looks * ONE_LOOK)
+    for _ in range(3 * looks * (1 + refused.ROUNDS)):
         done = engine.pull(phone)
     assert {alarm.kind for alarm in done.alarms} == {"unreadable"}
     wire.since()
