@@ -534,10 +534,12 @@ def test_an_agent_looks_who_asks(home: Layout, path: Path, keys: Keys) -> None:
         child.stdin.write(agent._spelt(keys))
         child.stdin.close()
         assert child.stdout.readline() == b"ready\n"
-        for word in (b"keys", b"left", b"lock"):
-            assert not agent._ask(path, word)
-        assert child.poll() is None
-        child.kill()
+        try:
+            for word in (b"keys", b"left", b"lock"):
+                assert not agent._ask(path, word)
+            assert child.poll() is None
+        finally:
+            child.kill()
 
 
 # -- what it leaves --------------------------------------------------------------------------------------------------
