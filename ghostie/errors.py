@@ -141,6 +141,11 @@ class NoVault(GhostieError):
     hint = "`ghostie init` creates one; `ghostie sync setup` joins one that is on a store"
 
 
+class NoVaultThere(NoVault):
+    message = "there is no vault on this store, and none at {home}"
+    hint = "look whether it is the right folder, bucket, account or prefix; `ghostie init` creates a new vault"
+
+
 class NothingToRestore(NoVault):
     hint = "say on which store it is: --path DIR for a folder, --bucket NAME, or --backend gist; a terminal is asked"
 
@@ -493,6 +498,16 @@ class ForeignVault(GhostieError):
     exit_code = 12
     message = "the store holds another vault, and this passphrase does not open it"
     hint = "give that vault's passphrase, or choose another folder or prefix for this one"
+
+
+class StoreNotOpened(ForeignVault):
+    message = "this passphrase does not open the vault on the store"
+    hint = "check the keyboard's layout and Caps Lock; the 24 recovery words open it, too: `ghostie keys restore`"
+
+
+class NewKeyNotOpened(ForeignVault):
+    message = "this passphrase does not open the new key of this vault on the store"
+    hint = "give the passphrase of the device that ran `ghostie keys rotate`"
 
 
 class BadInvitation(GhostieError):

@@ -103,8 +103,13 @@ def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
         out.note(notice.sentence())
     for stem in done.unreadable:
         out.warn(f"version file {stem} does not open and was not sent; see `ghostie doctor`")
+    if done.new_key:
+        out.note("put this vault's key on the store, sealed under the passphrase")
+    if done.renewed:
+        out.note(f"wrote {text.plural(done.renewed, 'object')} on the store anew")
     if not done.versions and not done.segments:
-        out.note("nothing to push")
+        if not done.new_key and not done.renewed:
+            out.note("nothing to push")
     elif dry_run:
         out.note(f"would push {text.plural(done.versions, 'version')} of {text.plural(done.memories, 'memory')}")
     elif not done.versions:
@@ -151,6 +156,8 @@ def _pushed(done: Pushed, dry_run: bool) -> dict[str, Any]:
         "memories": done.memories,
         "objects": done.segments,
         "bytes": done.size,
+        "new_key": done.new_key,
+        "renewed": done.renewed,
         "unreadable": done.unreadable,
         "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,

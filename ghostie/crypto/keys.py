@@ -276,8 +276,11 @@ def to_words(keys: Keys) -> list[str]:
 
 
 def words_in(text: str) -> list[str]:
-    """Return the words in *text*; the numbers that `ghostie keys recovery` shows before them are left out."""
-    return [word for word in text.lower().split() if not word.isdecimal()]
+    """Return the words in *text*. Left out is what a list has beside them: numbers, as `ghostie keys recovery` shows
+    them, and a mark at the end of a word or number.
+    """
+    words = (word.strip("().,:;") for word in text.lower().split())
+    return [word for word in words if word and not word.isdecimal()]
 
 
 def unknown_words(words: list[str]) -> list[int]:

@@ -32,6 +32,8 @@ class Pushed:
     size: int = 0
     unreadable: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
+    new_key: bool = False  # whether the vault's key object was put there anew
+    renewed: int = 0  # how many own objects were written there anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             link.ledger.retire(retired(link, fetch(link, dry_run=True).segments))
         if notice := check_self(link, listing):
             notices, waiting = (notice,), []
-        slots.send(link, listing)
+        sent_key = slots.send(link, listing)
         if not waiting and not link.ledger.log(link.vault.device.writer).position:
             outbox.note_renewed()  # there is nothing yet that could be under an older key
         outbox.send(waiting)
@@ -88,8 +90,9 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             memories = max(memories, len({memory_id for memory_id, _ in versions}))
         packed = outbox.pack(entries)
         outbox.send(packed)
+        renewed = 0
         if stale := outbox.stale():  # of what waited, too
-            outbox.renew(listing, stale)
+            renewed = outbox.renew(listing, stale)
         outbox.note_renewed()
         slots.tidy(link)
         compaction.compact(link, outbox, listing, {each.name: len(each.sealed) for each in packed})
@@ -105,6 +108,8 @@ def push(link: Link, *, dry_run: bool = False) -> Pushed:
             sum(len(each.sealed) for each in sent),
             tuple(unreadable),
             notices + link.told(),
+            sent_key,
+            renewed,
         )
 
 

@@ -14,7 +14,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.crypto.unlock import Sources, keep_left, read_key_file, unlock, unwrap_with, with_left
-from ghostie.errors import BadJson, CannotWrite, Damaged, ForeignVault, KeysChanged, NotConfirmed, NotPlain, WrongKey
+from ghostie.errors import BadJson, CannotWrite, Damaged, KeysChanged, NewKeyNotOpened, NotConfirmed, NotPlain, WrongKey
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.sync.config import reseal_credentials
@@ -38,15 +38,15 @@ def rotate(layout: Layout, keys: Keys, passphrase: str, cost: keyring.Cost) -> i
 def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
     """Take over the epoch that another device opened, from the store's key object *slot*; also in place of an own one.
 
-    Raises ForeignVault if the passphrase does not open it, BadWords if the words do not, and WrongKey if nothing opens
-    what is here.
+    Raises NewKeyNotOpened if the passphrase does not open it, BadWords if the words do not, and WrongKey if nothing
+    opens what is here.
     """
     here = read_key_file(layout)
     secret = sources.store_secret()
     try:
         newer = keyring.open_by(slot, secret)
     except WrongKey:
-        raise ForeignVault() from None
+        raise NewKeyNotOpened() from None
     if here.epoch in newer.epochs and newer.id_of(here.epoch) == here.commitment:
         older = Keys(newer.vault, {epoch: key for epoch, key in newer.epochs.items() if epoch <= here.epoch})
     else:

@@ -303,14 +303,16 @@ class Outbox:
         state = self._link.ledger.state
         state.epoch, state.key, state.renewed = self._vault.keys.current, self._key_id, {}
 
-    def renew(self, listing: Listing, stale: set[str]) -> None:
+    def renew(self, listing: Listing, stale: set[str]) -> int:
         """Write own segments that hold *stale* versions anew, under the same names: a hash for what was purged.
+
+        Return how many were written.
 
         What the store does not show, or gives damaged, cannot be written anew: a purge of that stays to be done. Where
         all are written anew under a new key, those that are done are noted: what is cut off goes on there.
         """
         state, rekeying = self._link.ledger.state, self._is_rekeying()
-        purged = self._purged(stale)
+        purged, written = self._purged(stale), 0
         log = self._link.ledger.log(self._vault.device.writer)
         looked: dict[SegmentName, bool] = {}  # and whether nothing stale is left in it
         for fresh in (False, True):
@@ -330,6 +332,7 @@ class Outbox:
                         looked[name] = False  # it opens for nobody, or is gone
                         continue
                     self._link.store.write({name.key: renewed.sealed})
+                    written += 1
                     if rekeying:
                         state.renewed[name.key] = self._key_id
                         self._link.ledger.save()
@@ -342,3 +345,4 @@ class Outbox:
             if at not in reached
         }
         state.scrubbed = sorted({*state.scrubbed, *((stale & self._destroyed()) - withheld)})
+        return written

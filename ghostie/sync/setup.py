@@ -28,13 +28,15 @@ from ghostie.errors import (
     InvitationOutdated,
     KeysRotated,
     NewerFormat,
+    NewKeyNotOpened,
     NoMemory,
     NoPassphrase,
-    NoVault,
+    NoVaultThere,
     OlderWords,
     RefusedKeyFile,
     StoreChanged,
     StoreError,
+    StoreNotOpened,
     StoreRefused,
     VaultBusy,
     WrongKey,
@@ -123,7 +125,7 @@ def set_up(
     """Tie the vault at *layout* to the store at *place*: create it there, or join what is there.
 
     A key file that is made costs no less than *cost* to guess. With *expected* only that vault is joined, and where its
-    logs were counts as vouched for. Raises NoVault (nothing here and nothing there), ForeignVault, StoreError,
+    logs were counts as vouched for. Raises NoVaultThere (nothing here either), ForeignVault, StoreError,
     VaultBusy, StoreChanged for another store than the vault was set up with (*again* says that this is meant),
     InvitationElsewhere or InvitationOutdated, and BadWords or OlderWords.
     """
@@ -176,7 +178,7 @@ def _named(expected: Expected, slots: Mapping[str, KeyFile], *, empty: bool) -> 
 def _create(meant: _Meant) -> SetUp:
     layout, store = meant.layout, meant.place.store
     if not files.is_there(layout.master_key):
-        raise NoVault(home=layout.home)
+        raise NoVaultThere(home=layout.home)
     before = known_config(layout)
     if before is not None and not meant.again and meant.place.is_of(before):
         raise (StoreChanged if backend_of(meant.place.backend).remote else EmptyFolder)(why="it is empty")
@@ -218,11 +220,12 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
             }
             if not slots:
                 raise StoreChanged(why="it holds another vault")
-        found = _first_that_opens(slots, sources, must=True, again=meant.expected is None)
+        refusal = StoreNotOpened if here is None else ForeignVault
+        found = _first_that_opens(slots, sources, must=True, again=meant.expected is None, refusal=refusal)
     if found is None:
         if meant.expected is not None:
             raise InvitationOutdated(why="the passphrase was changed since it was made")
-        raise ForeignVault()
+        raise (StoreNotOpened if here is None else ForeignVault)()
     digest, keys = found
     _check_expected(meant.expected, keys)
     # checked: from here on things are written
@@ -262,7 +265,12 @@ def _join(meant: _Meant, slots: Mapping[str, KeyFile]) -> SetUp:
 
 
 def _first_that_opens(
-    slots: Mapping[str, KeyFile], sources: Sources, *, must: bool = False, again: bool = True
+    slots: Mapping[str, KeyFile],
+    sources: Sources,
+    *,
+    must: bool = False,
+    again: bool = True,
+    refusal: type[ForeignVault] = ForeignVault,
 ) -> tuple[str, Keys] | None:
     """Return the key object that the passphrase or the words open, by vault, then the newest epoch first; or None.
 
@@ -272,7 +280,7 @@ def _first_that_opens(
     if not slots:
         return None
     try:
-        return sources.open_store(lambda secret: _opened_by(slots, secret), again=must and again)
+        return sources.open_store(lambda secret: _opened_by(slots, secret, refusal), again=must and again)
     except ForeignVault:
         return None
     except (NoPassphrase, BadWords):
@@ -281,15 +289,17 @@ def _first_that_opens(
         return None
 
 
-def _opened_by(slots: Mapping[str, KeyFile], secret: Secret) -> tuple[str, Keys]:
-    """Return the first of *slots* that *secret* opens. Raises ForeignVault; for words OlderWords or BadWords; NoMemory.
+def _opened_by(
+    slots: Mapping[str, KeyFile], secret: Secret, refusal: type[ForeignVault] = ForeignVault
+) -> tuple[str, Keys]:
+    """Return the first of *slots* that *secret* opens. Raises *refusal*; for words OlderWords or BadWords; NoMemory.
 
     What nobody who knows the passphrase made is passed over, however many of them there are: the cheapest are tried
     first. Words cost nothing to try.
     """
     refused: GhostieError = BadWords(why="they open no vault on this store")
     if isinstance(secret, str):
-        refused = ForeignVault()
+        refused = refusal()
     for digest, file in keyobjects.cheapest_first(slots.items()):
         try:
             if isinstance(secret, str):
@@ -329,7 +339,7 @@ def _caught_up(meant: _Meant, here: KeyFile, ours: Mapping[str, KeyFile]) -> tup
     strange: list[str] = []
 
     def take_over_first(_: Secret) -> str:
-        refused: GhostieError = ForeignVault()
+        refused: GhostieError = NewKeyNotOpened()
         strange.clear()
         ordered = keyobjects.cheapest_first(stays.items())
         for digest, file in ordered[:MOST_TRIED] if held else ordered:

@@ -134,6 +134,11 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "There is a vault already, and the passphrase that was given does not open it. Nothing was changed.",
         "Give that vault's passphrase, or take another folder or prefix: {setup}.",
     ),
+    "StoreNotOpened": Explained("Nothing was changed.", "Type it once more; the 24 words are the other way in."),
+    "NewKeyNotOpened": Explained(
+        "Another device opened a new key for this vault, and it has another passphrase. Nothing was changed.",
+        "Give that device's passphrase.",
+    ),
     "OlderWords": Explained(
         "They were written down before a new key was opened for the vault, and open nothing newer.",
         "Take the words of that time, or the passphrase. A device that still opens shows the words that hold now.",

@@ -190,7 +190,9 @@ def test_a_new_passphrase_reaches_the_store_with_the_next_push(pair: Scene) -> N
     assert len(list((pair.store / "ghostie" / "global" / "keys").iterdir())) == 1
     newcomer = Device(pair.device("laptop").scratch / "newcomer", "newcomer")
     setup = ("sync", "setup", "--path", str(pair.store))
-    failed(newcomer(*setup, passphrase=PASSPHRASE), 12)
+    refused = failed(newcomer(*setup, passphrase=PASSPHRASE), 12)
+    assert "does not open the vault on the store" in refused.err
+    assert "another vault" not in refused.err, "there is none here that it could be another than"
     assert not newcomer.vault.exists()
     newcomer(*setup, passphrase=NEW, code=0)
     newcomer("sync", "pull", passphrase=NEW, code=0)
@@ -201,6 +203,37 @@ def test_a_new_passphrase_reaches_the_store_with_the_next_push(pair: Scene) -> N
     assert held(phone, PASSPHRASE) == 3
     laptop.ok("sync", "run")
     assert laptop.ids() == phone.ids()
+
+
+def test_a_new_key_under_another_passphrase_is_not_called_another_vault(pair: Scene) -> None:
+    laptop, phone = pair.device("laptop"), pair.device("phone")
+    phone("keys", "passwd", env={"GHOSTIE_NEW_PASSPHRASE": NEW}, passphrase=PASSPHRASE, code=0)
+    laptop("keys", "rotate", passphrase=PASSPHRASE, code=0)
+    laptop("sync", "push", passphrase=PASSPHRASE, code=0)
+    refused = failed(phone("sync", "setup", "--path", str(pair.store), passphrase=NEW), 12)
+    assert "the new key of this vault" in refused.err
+    assert "another vault" not in refused.err
+    assert held(phone, NEW) == 2
+
+
+def test_a_push_says_what_a_new_key_changed_on_the_store(pair: Scene) -> None:
+    laptop = pair.device("laptop")
+    laptop("keys", "rotate", passphrase=PASSPHRASE, code=0)
+    sent = laptop("sync", "push", passphrase=PASSPHRASE, code=0).err
+    assert "put this vault's key on the store" in sent
+    assert "on the store anew" in sent
+    assert "nothing to push" not in sent
+    assert "nothing to push" in laptop("sync", "push", passphrase=PASSPHRASE, code=0).err
+
+
+def test_a_store_without_a_vault_is_named_where_one_should_be_brought_back(device: Device) -> None:
+    empty = device.scratch / "empty"
+    empty.mkdir()
+    newcomer = Device(device.scratch / "newcomer", "newcomer")
+    refused = failed(newcomer("sync", "setup", "--path", str(empty), passphrase=PASSPHRASE), 10)
+    assert "no vault on this store" in refused.err
+    assert not newcomer.vault.exists()
+    assert not list(empty.iterdir())
 
 
 def test_a_passphrase_may_be_typed_at_a_terminal_twice(device: Device) -> None:

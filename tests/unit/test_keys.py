@@ -432,7 +432,8 @@ def test_words_are_those_of_bip_39() -> None:
 def test_words_may_be_typed_as_they_come() -> None:
     keys = keyring.first_epoch(MASTER)
     words = keyring.to_words(keys)
-    for typed in ("\n".join(words), "  " + "   ".join(words) + "\t\n", " ".join(words).upper()):
+    listed = "\r\n".join(f"{place}. {word}," for place, word in enumerate(words, 1))
+    for typed in ("\n".join(words), "  " + "   ".join(words) + "\t\n", " ".join(words).upper(), listed):
         assert keyring.from_words(typed) == MASTER
 
 
