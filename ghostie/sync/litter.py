@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ghostie import text
+
 # folders of file managers, file servers and disks, anywhere in a path
 _FOLDERS: Final = re.compile(
     r"(?:@eaDir|@Recycle|@Recently-Snapshot|#recycle|#snapshot|lost\+found|\$RECYCLE\.BIN|RECYCLER|__MACOSX"
@@ -49,6 +51,6 @@ def sorted_out(strays: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def in_words(litter: Sequence[str]) -> str:
     """Return *litter* as a few names: "Thumbs.db, x.part and 3 more"."""
-    names = list(dict.fromkeys(key.rpartition("/")[2] for key in litter))
+    names = list(dict.fromkeys(text.one_line(key.rpartition("/")[2]) for key in litter))
     more = f" and {len(litter) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -295,21 +295,26 @@ def _opened_by(
     """Return the first of *slots* that *secret* opens. Raises *refusal*; for words OlderWords or BadWords; NoMemory.
 
     What nobody who knows the passphrase made is passed over, however many of them there are: the cheapest are tried
-    first. Words cost nothing to try.
+    first. Words cost nothing to try. One that is too costly for any vault's is the answer only where it is alone: beside
+    others, it is the passphrase that is wrong.
     """
     refused: GhostieError = BadWords(why="they open no vault on this store")
     if isinstance(secret, str):
         refused = refusal()
+    tried, costly = False, None
     for digest, file in keyobjects.cheapest_first(slots.items()):
         try:
             if isinstance(secret, str):
                 keyobjects.check_affordable(digest, file)
+            tried = True
             return digest, keyring.open_by(file, secret)
+        except keyobjects.TooCostly as error:
+            costly = costly or error
         except (OlderWords, NoMemory) as error:
             refused = error
         except (WrongKey, BadWords):
             continue
-    raise refused
+    raise refused if tried or costly is None else costly
 
 
 def _in_order(slots: Iterable[tuple[str, KeyFile]]) -> list[tuple[str, KeyFile]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ghostie import text
 from ghostie.errors import NotFound, RefusedKeyFile, StoreChanged, StoreRefused
 from ghostie.sync import arriving, compaction, intake
 from ghostie.sync.link import Link, Listing
@@ -132,7 +133,7 @@ def verify(link: Link) -> list[str]:
         litter, strays = sorted_out(listing.strays)
         if litter:
             link.tell(Notice("litter", in_words(litter)))
-        problems += [f"{key} is no object of ghostie's" for key in strays]
+        problems += [f"{text.one_line(key)} is no object of ghostie's" for key in strays]
         problems += [each.sentence() for each in intake.rollbacks(link, listing)]
         problems += [
             alarm(link, "gap", name.writer, name.first, f"before position {name.first:,}").sentence()

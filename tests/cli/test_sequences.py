@@ -7,7 +7,7 @@ import pytest
 from .device import Device, Scene
 
 STAYS = "it stays on this device from now on; what was sent of it before stays where it is"
-GOES = "it goes to the other devices with the next sync; what it said while it stayed here does not"
+GOES = "it goes to the other devices with the next sync, as it is now; its versions that stayed here do not"
 
 
 @pytest.fixture

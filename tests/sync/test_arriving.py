@@ -286,3 +286,13 @@ def test_litter_is_told_once_and_read_never(world: World, phone: Link, laptop: L
     assert Notice("litter", "x").sentence().endswith(": x")
     (world.store.root / "ghostie" / "readme.txt").write_text("whose is this?")
     assert len(survey.verify(phone)) == 1
+
+
+def test_a_name_that_another_program_chose_stays_on_one_line(world: World, phone: Link) -> None:
+    spoken(world, phone, 1)
+    assert isinstance(world.store, FolderStore)
+    for name in ("stray\n1 version here is whole\x1b[31m", "x.part\nall is well.part"):
+        (world.store.root / "ghostie" / name).write_bytes(b"x")
+    said = "".join(survey.verify(phone)) + "".join(notice.sentence() for notice in phone.told())
+    assert "1 version here is whole" in said and "all is well" in said
+    assert "\n" not in said and "\x1b" not in said

@@ -117,6 +117,14 @@ def test_a_key_object_that_asks_for_more_than_any_key_takes_is_refused_by_name_a
     assert not (tmp_path / "laptop").exists()
 
 
+def test_beside_one_that_asks_for_too_much_a_wrong_passphrase_is_called_that_and_can_be_typed_again(
+    phone: Link, tmp_path: Path, store: FolderStore
+) -> None:
+    put(store, forged(own(phone), keyring.CEILING))
+    with pytest.raises(ForeignVault):
+        join(Layout(tmp_path / "laptop"), store, sources("not the passphrase"))
+
+
 HUGE: list[Callable[[KeyFile], bytes]] = [
     lambda file: b"x" * (4 << 20),
     lambda file: file.spelt() + b" " * (2 << 20),
