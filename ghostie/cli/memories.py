@@ -301,7 +301,9 @@ def edit(args: argparse.Namespace, out: Output) -> None:
     elif now == "local":
         changed += ": it stays on this device from now on; what was sent of it before stays where it is"
     else:
-        changed += ": it goes to the other devices with the next sync, as it is now; its versions that stayed here do not"
+        changed += (
+            ": it goes to the other devices with the next sync, as it is now; its versions that stayed here do not"
+        )
     out.done(version.shown(), changed if version.hash != shown.hash else "nothing was changed")
 
 
