@@ -472,8 +472,10 @@ def import_(args: argparse.Namespace, out: Output) -> None:
     words = [f"{'would import' if args.dry_run else 'imported'} {text.plural(len(taken.added), 'memory')}"]
     if taken.changed:
         words.append(f"{len(taken.changed):,} changed")
-    if done.known > 0:
-        words.append(f"{done.known:,} here already")
+    if done.known - len(done.removed) > 0:
+        words.append(f"{done.known - len(done.removed):,} here already")
+    if done.removed:
+        words.append(f"{len(done.removed):,} removed here")
     if taken.conflicts:
         words.append(text.plural(len(taken.conflicts), "conflict"))
     record = {
@@ -484,7 +486,14 @@ def import_(args: argparse.Namespace, out: Output) -> None:
         "bad": [{"file": str(bad.path), "line": bad.line, "why": bad.problem} for bad in done.bad],
         "dry_run": args.dry_run,
     }
+    if done.removed:
+        record["removed"] = done.removed
     out.done(record, ", ".join(words))
+    if done.removed:
+        first = done.removed[0][:8] if len(done.removed) == 1 else "ID"
+        out.note(
+            f"what was removed stays so · `ghostie restore {first}` brings it back, `ghostie list --deleted` shows all"
+        )
     if done.bad:
         raise ImportIncomplete(bad=done.left_out, total=done.read)
 

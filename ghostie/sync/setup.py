@@ -295,8 +295,7 @@ def _opened_by(
     """Return the first of *slots* that *secret* opens. Raises *refusal*; for words OlderWords or BadWords; NoMemory.
 
     What nobody who knows the passphrase made is passed over, however many of them there are: the cheapest are tried
-    first. Words cost nothing to try. One that is too costly for any vault's is the answer only where it is alone: beside
-    others, it is the passphrase that is wrong.
+    first. Words cost nothing to try. That one asks for too much is the answer only where there is no other to try.
     """
     refused: GhostieError = BadWords(why="they open no vault on this store")
     if isinstance(secret, str):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,11 @@ class Imported:
     taken: TakenIn
     bad: tuple[Found, ...]  # the first of those that were left out, MOST_NAMED at the most
     left_out: int
+    removed: tuple[str, ...] = ()  # the memories of good records that were removed here, and stay so
 
     @property
     def known(self) -> int:
-        """How many of the good records were there already."""
+        """How many of the good records were there already, those of removed memories too."""
         return self.read - self.left_out - len(self.taken.added) - len(self.taken.changed)
 
 
@@ -66,13 +68,15 @@ def import_paths(
 ) -> Imported:
     """Bring in everything at *paths*: files by their suffix, folders with all that is below them.
 
-    A bad record is named in the result and left out; the rest goes in, all at once. All get *status*, or with None what
+    A bad record is named in the result and left out; the rest goes in, all at once. What was removed here stays so and
+    is named; what was purged comes in anew, for a person asks for it. All get *status*, or with None what
     each says, else the inbox. Raises UsageError as `read_paths`, VaultBusy or CannotWrite.
     """
     vault.refresh()
     bad: list[Found] = []
     versions: dict[str, Version] = {}
     left_out = 0
+    removed: dict[str, None] = {}
     last: Record | None = None
     total = 0
     modified = functools.cache(_modified)
@@ -89,7 +93,7 @@ def import_paths(
             continue  # a line like the one before it, which was read once
         last = found.record
         try:
-            made = versions_of(vault, found.record, status, fallback=modified(found.path))
+            identity, made = versions_of(vault, found.record, status, fallback=modified(found.path))
         except GhostieError as error:
             left_out += 1
             if len(bad) < MOST_NAMED:
@@ -97,11 +101,14 @@ def import_paths(
             last = None
         else:
             versions |= {version.hash: version for version in made}
+            if not made and (entry := vault.index.get(identity)) is not None and entry.deleted:
+                removed[identity] = None
+    stay = tuple(removed)
     if dry_run:
         fresh = {version.id for version in versions.values() if not vault.index.has(version)}
-        return Imported(total, TakenIn(len(fresh), tuple(fresh)), tuple(bad), left_out)
+        return Imported(total, TakenIn(len(fresh), tuple(fresh)), tuple(bad), left_out, stay)
     taken = vault.take_in(versions.values(), "import") if versions else TakenIn()
-    return Imported(total, taken, tuple(bad), left_out)
+    return Imported(total, taken, tuple(bad), left_out, stay)
 
 
 def _reason(error: GhostieError) -> str:
@@ -118,11 +125,11 @@ def _modified(path: Path) -> int:
 # -- from records to versions ----------------------------------------------------------------------------------------
 
 
-def versions_of(vault: Vault, record: Record, status: str | None, fallback: int) -> list[Version]:
-    """Return the versions that *record* stands for, none if the vault has what it says. The index is loaded.
+def versions_of(vault: Vault, record: Record, status: str | None, fallback: int) -> tuple[str, list[Version]]:
+    """Return the memory that *record* is about and the versions that it stands for, none if the vault has what it says.
 
     The first is the memory itself; more only where its content is too long for one. *fallback* is the time, in Unix ms,
-    of one that says none. Raises BadMemory or TooLarge.
+    of one that says none. The index is loaded. Raises BadMemory or TooLarge.
     """
     given = record.get("sync_metadata")
     sync: Mapping[str, Any] = given if isinstance(given, dict) else {}
@@ -148,7 +155,7 @@ def versions_of(vault: Vault, record: Record, status: str | None, fallback: int)
         fields["links"] = [*fields.get("links", []), {"type": "part", "to": part["id"]}]
         parts.append(_first(vault, part, part["timestamp"]))
     head = _head(vault, {**fields, "id": identity}, sync, own)
-    return [version for version in (head, *parts) if version is not None and not vault.index.has(version)]
+    return identity, [version for version in (head, *parts) if version is not None and not vault.index.has(version)]
 
 
 def _pieces(content: object) -> list[Any]:
@@ -181,7 +188,12 @@ def _identity(vault: Vault, given: object, fields: Record, rest: list[str]) -> t
 
 
 def _first(vault: Vault, record: Record, modified: str) -> Version:
-    return _salted(vault, record, {"version": 1, "last_modified": modified})
+    version = _salted(vault, record, {"version": 1, "last_modified": modified})
+    entry = vault.index.get(version.id)
+    if entry is not None and version.hash in entry.purged():
+        # a person brings in again what was purged: the same bytes are destroyed for ever, so it takes others
+        return make_version(record, {**version.sync, "salt": secrets.token_hex(16)})
+    return version
 
 
 def _salted(vault: Vault, record: Record, sync: Record) -> Version:

@@ -116,3 +116,27 @@ def test_synced_again_it_is_no_conflict_and_only_what_it_says_now_is_sent(both: 
     phone.ok("edit", memory, "--content", "changed elsewhere")
     synced(phone, laptop)
     assert "changed elsewhere" in texts(laptop)
+
+
+def test_what_was_removed_is_named_by_an_import_and_what_was_purged_comes_in_anew(laptop: Device) -> None:
+    file = laptop.scratch / "notes.jsonl"
+    file.write_text('{"content": "kept"}\n{"content": "to be removed"}\n{"content": "to be purged"}\n')
+    laptop.ok("import", str(file))
+    gone, purged = (
+        next(each["id"] for each in laptop.ok("list", "--json").json() if each["content"] == f"to be {word}")
+        for word in ("removed", "purged")
+    )
+    laptop.ok("rm", gone)
+    again = laptop.ok("import", str(file), "--dry-run")
+    assert "would import 0 memories, 2 here already, 1 removed here" in again.err
+    again = laptop.ok("import", str(file), "--json").json()
+    assert (again["added"], again["known"], again["removed"]) == ([], 3, [gone])
+    assert texts(laptop) == {"kept", "to be purged"}
+    laptop.ok("purge", "--yes", purged)
+    again = laptop.ok("import", str(file))
+    assert "imported 1 memory, 1 here already, 1 removed here" in again.err
+    assert f"`ghostie restore {gone[:8]}` brings it back" in again.err
+    assert "imported 0 memories, 2 here already, 1 removed here" in laptop.ok("import", str(file)).err
+    laptop.ok("restore", gone)
+    assert texts(laptop) == {"kept", "to be removed", "to be purged"}
+    assert "imported 0 memories, 3 here already" in laptop.ok("import", str(file)).err
