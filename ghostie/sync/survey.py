@@ -68,6 +68,7 @@ def status(link: Link, *, look: bool = False) -> Status:
     listing = link.look() if look else None
     if listing is not None:
         link.check_vault(listing)
+        intake.recall(link, listing)  # not kept: that is for who holds the lock
         if cut := intake.rollbacks(link, listing):
             link.wait()
             listing = link.look()

@@ -77,6 +77,18 @@ def test_it_is_found_again_by_a_push_a_check_and_a_repair_as_well(
     settle(phone, world.again(laptop))
 
 
+def test_a_look_at_the_store_neither_misses_who_was_retired_nor_forgets_names(
+    world: World, phone: Link, laptop: Link, retired: str
+) -> None:
+    before = {line.name for line in survey.status(laptop, look=True).devices}
+    again = hurt(world, laptop)
+    seen = survey.status(again, look=True)
+    assert (seen.alarms, seen.arriving) == ((), ())
+    assert {line.name for line in seen.devices} == before
+    assert retired not in {line.writer for line in seen.devices}
+    assert not again.vault.layout.sync_state.exists(), "a look writes nothing"
+
+
 def test_it_costs_one_object_a_log_once(world: World, phone: Link, laptop: Link, retired: str) -> None:
     again = hurt(world, laptop)
     again.store = wire = Wire(world.store)
