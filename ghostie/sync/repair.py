@@ -22,13 +22,13 @@ NAMED = 3  # objects that are given up by name
 def repair(link: Link, *, dry_run: bool = False) -> list[str]:
     """Put back what the store lost and this device knows; accept what cannot be had. Return what was done, in words.
 
-    Every object is read. Raises StoreChanged if the store holds another vault, and StoreError.
+    Every object is read. Raises StoreChanged if the store holds another vault and nothing of this one, and StoreError.
     """
     with link.session():
         link.vault.refresh()
         done: list[str] = []
         listing, sound, bad = read_all(link)
-        _mend_slot(link, listing, done, dry_run)
+        _mend_slot(link, listing, done, dry_run, is_ours=bool(sound))
         if link.config.slot in listing.slots:
             link.check_vault(listing)
         if notice := intake.check_self(link, listing, dry_run=dry_run):
@@ -61,8 +61,12 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
         return done
 
 
-def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool) -> None:
-    """Put this vault's key object back where it is gone, or is not what it was."""
+def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool, *, is_ours: bool) -> None:
+    """Put this vault's key object back where it is gone, or is not what it was.
+
+    Where another vault's is there, too, only if the store *is_ours*, for it holds segments that open under our keys:
+    anybody may have put that other one there in the place of ours.
+    """
     old = link.config.slot
     try:
         link.own_slot(listing)
@@ -72,7 +76,7 @@ def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool) -> 
             link.check_vault(listing)
             return
         except StoreChanged as error:
-            if listing.slots and not isinstance(error, KeyObjectGone):
+            if listing.slots and not is_ours and not isinstance(error, KeyObjectGone):
                 raise  # another vault's: not ours to touch
         done.append("put this vault's key object back")
     except RefusedKeyFile:

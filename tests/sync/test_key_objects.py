@@ -125,6 +125,31 @@ def test_beside_one_that_asks_for_too_much_a_wrong_passphrase_is_called_that_and
         join(Layout(tmp_path / "laptop"), store, sources("not the passphrase"))
 
 
+def test_a_key_object_that_was_exchanged_for_another_vaults_is_put_back_where_the_store_holds_what_is_ours(
+    phone: Link, tmp_path: Path, store: FolderStore
+) -> None:
+    mine = phone.config.slot
+    put(store, replace(forged(own(phone)), vault=bytes(16)))
+    store.write({}, [key_name(mine)])
+    with pytest.raises(StoreChanged):
+        engine.pull(phone)
+    assert repair(phone) == ["put this vault's key object back"]
+    assert mine in look(store).slots
+    engine.pull(phone)
+    assert contents(late(tmp_path, store)) == ["from the phone"]
+
+
+def test_a_store_that_holds_another_vault_and_nothing_of_this_one_gets_no_key_object_of_it(
+    phone: Link, store: FolderStore
+) -> None:
+    put(store, replace(forged(own(phone)), vault=bytes(16)))
+    store.write({}, [info.key for info in store.list("ghostie") if info.key.endswith(".seg")])
+    store.write({}, [key_name(phone.config.slot)])
+    with pytest.raises(StoreChanged):
+        repair(phone)
+    assert phone.config.slot not in look(store).slots
+
+
 HUGE: list[Callable[[KeyFile], bytes]] = [
     lambda file: b"x" * (4 << 20),
     lambda file: file.spelt() + b" " * (2 << 20),
