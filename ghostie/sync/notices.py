@@ -51,7 +51,7 @@ PASSPHRASES: Final[Mapping[str, str]] = {
     ),
     "taken-over": (
         "this device opens from now on with the passphrase that you gave for the new key; if its own was another, that"
-        " one opens nothing any more"
+        " one opens nothing any more; the 24 words are other ones, too: write them down (`ghostie keys recovery`)"
     ),
     "recovered": f"the new passphrase opens this device and the store, for devices that join; {_OTHERS}",
     "recovered-waits": (

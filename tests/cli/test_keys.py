@@ -216,6 +216,18 @@ def test_a_new_key_under_another_passphrase_is_not_called_another_vault(pair: Sc
     assert held(phone, NEW) == 2
 
 
+def test_who_takes_a_key_over_is_told_that_the_words_of_before_are_not_those_of_the_vault(pair: Scene) -> None:
+    laptop, phone = pair.device("laptop"), pair.device("phone")
+    words = {}
+    for device in (phone, laptop):  # both before either had heard of the other; the laptop is the first on the store
+        device("keys", "rotate", passphrase=PASSPHRASE, code=0)
+        words[device.name] = device("keys", "recovery", passphrase=PASSPHRASE, code=0).out
+    laptop("sync", "push", passphrase=PASSPHRASE, code=0)
+    told = phone("sync", "setup", "--path", str(pair.store), passphrase=PASSPHRASE, code=0).err
+    assert "the 24 words are other ones, too" in told
+    assert phone("keys", "recovery", passphrase=PASSPHRASE, code=0).out == words["laptop"] != words["phone"]
+
+
 def test_a_push_says_what_a_new_key_changed_on_the_store(pair: Scene) -> None:
     laptop = pair.device("laptop")
     laptop("keys", "rotate", passphrase=PASSPHRASE, code=0)
