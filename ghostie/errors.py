@@ -482,6 +482,7 @@ class KeyAltered(StoreChanged):
 class KeyMayCome(StoreChanged):
     """In a folder that another program keeps, the new key object may come later than the removal of the old one."""
 
+    message = "the vault's key object is not in the store's folder now: {why}"
     hint = (
         "if a sync program keeps the folder, wait until it has brought all and try again; if the key object stays away,"
         " `ghostie sync repair`; only if the store was moved or emptied on purpose, `ghostie sync setup --again`"

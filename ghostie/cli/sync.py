@@ -16,6 +16,7 @@ from ghostie.errors import StoreError, UsageError, VerifyFailed
 if TYPE_CHECKING:
     from ghostie.sync.engine import Pulled, Pushed
     from ghostie.sync.link import Link
+    from ghostie.sync.log import Alarm
     from ghostie.sync.survey import DeviceLine, Status
     from ghostie.vault import Vault
     from ghostie.vault.conflicts import Conflict
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         out.document({"pulled": _pulled(pulled, args.dry_run), "pushed": _pushed(pushed, args.dry_run)})
     else:
         _tell_pulled(out, pulled, args.dry_run)
-        _tell_pushed(out, pushed, args.dry_run)
+        _tell_pushed(out, pushed, args.dry_run, said=pulled.waiting)
     return _outcome(out, link, pulled)
 
 
@@ -98,9 +99,14 @@ def _outcome(out: Output, link: Link, pulled: Pulled) -> int:
     return 0
 
 
-def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
+def _tell_pushed(out: Output, done: Pushed, dry_run: bool, said: tuple[Alarm, ...] = ()) -> None:
     for notice in done.notices:
         out.note(notice.sentence())
+    if done.waiting:
+        out.note("pushed nothing yet")
+        for each in set(done.waiting) - {*said}:
+            out.note(f"on its way: {each.waits()}")
+        return
     for stem in done.unreadable:
         out.warn(f"version file {stem} does not open and was not sent; see `ghostie doctor`")
     if done.new_key:
@@ -120,18 +126,20 @@ def _tell_pushed(out: Output, done: Pushed, dry_run: bool) -> None:
 
 
 def _tell_pulled(out: Output, done: Pulled, dry_run: bool) -> None:
+    from ghostie.sync.log import is_held_up
+
     for notice in done.notices:
         out.note(notice.sentence())
     if dry_run:
         if not done.versions:
-            out.note("nothing to pull")
+            out.note("nothing to pull yet" if is_held_up(done.waiting) else "nothing to pull")
         else:
             gone = f", of which {done.removals:,} would be removed" if done.removals else ""
             out.note(f"would pull {text.plural(done.versions, 'version')}{gone}")
         return
     taken = done.taken
     if not taken.new:
-        out.note("nothing to pull")
+        out.note("pulled nothing yet" if is_held_up(done.waiting) else "nothing to pull")
         return
     words = [f"pulled {text.plural(taken.new, 'version')}"]
     changed = set(taken.changed) - set(taken.conflicts)
@@ -159,6 +167,7 @@ def _pushed(done: Pushed, dry_run: bool) -> dict[str, Any]:
         "new_key": done.new_key,
         "renewed": done.renewed,
         "unreadable": done.unreadable,
+        **({"on_their_way": [each.spelt() for each in done.waiting]} if done.waiting else {}),
         "notices": [notice.sentence() for notice in done.notices],
         "dry_run": dry_run,
     }

@@ -247,10 +247,10 @@ def rollbacks(link: Link, listing: Listing, fresh: Iterable[Segment] = ()) -> li
 
 
 def _may_come(link: Link, listing: Listing, writer: str) -> bool:
-    """Tell whether what is missing of the log of *writer* may be on its way: not where the folder has no log any more,
-    and not where this device's own log was cut."""
-    if writer == link.vault.device.writer:
-        return bool(listing.names) and not listing.of(writer)
+    """Tell whether what is missing of the log of *writer* may be on its way: not where the folder has no log any more.
+
+    This device's own is removed object by object where another one retires it, whose word of that may come later.
+    """
     return bool(listing.names) or link.ledger.log(writer).position >= LEAST
 
 

@@ -25,6 +25,7 @@ from ghostie.errors import (
     NotFound,
     RefusedKeyFile,
     StoreChanged,
+    StoreRefused,
     VaultBusy,
 )
 from ghostie.paths import Layout
@@ -33,7 +34,7 @@ from ghostie.sync.config import Config, load_config
 from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, NEW_PASSPHRASE_GAVE_WAY, RIVAL, Notice
 from ghostie.sync.refused import WRITER, Refused, Verdict
-from ghostie.sync.segment import ROOT, SegmentName, key_digest, key_name, name_parts
+from ghostie.sync.segment import ROOT, BadSegment, SegmentName, key_digest, key_name, name_parts, open_segment
 from ghostie.sync.standing import NamedKey, Standing, best, is_held, judge
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
@@ -291,7 +292,8 @@ class Link:
         """Raise StoreChanged unless the store holds the vault that this one was set up with, and KeysRotated if a new
         key was opened for it. What else is to be said of its key objects, `told` returns.
 
-        StoreChanged stands only if a second look, after a pause, says so, too: a listing may be old.
+        StoreChanged stands only if a second look, after a pause, says so, too: a listing may be old. It is KeyMayCome
+        where a sync program keeps the folder, and nothing there is another vault's.
         """
         try:
             self._check_vault(listing)
@@ -309,6 +311,7 @@ class Link:
         keys = self.vault.keys
         problem: KeysRotated | NewerFormat | None = None
         held: dict[str, KeyFile] = {}
+        others = 0
         smallest = sorted(listing.slots, key=lambda digest: (listing.slot_info(digest).size, digest))
         likely = [digest for digest in smallest if anew or self._slot_verdict(listing, digest) not in _NOT_OURS]
         for digest in likely[:MOST_LOOKED_AT]:
@@ -320,6 +323,7 @@ class Link:
                 problem = problem or error
                 continue
             if slot.vault.hex() != self.config.vault:
+                others += 1
                 continue
             if is_held(keys, slot):
                 held[digest] = slot
@@ -329,7 +333,10 @@ class Link:
             digest = best(held, put=self.ledger.state.put, replaced=self.ledger.state.replaced)
             is_older = held[digest].epoch < keys.current
             if is_older and not files.is_there(self.vault.layout.pending_key):
-                raise KeyObjectGone(why="its newest key object is gone, and an older one is there")
+                why = "its newest key object is gone, and an older one is there"
+                if self.replicated:
+                    raise KeyMayCome(why=why, older=True)
+                raise KeyObjectGone(why=why)
             self.config = replace(self.config, slot=digest)
             if is_older:
                 self.tell(NEW_PASSPHRASE_GAVE_WAY)  # the key that was opened here is yet to be sent
@@ -339,8 +346,30 @@ class Link:
             return
         if problem is not None:
             raise problem
-        why = "it holds another vault" if listing.slots else "its key object is gone"
-        raise (KeyMayCome if self.replicated and listing.names else StoreChanged)(why=why)
+        if self.replicated and not others:
+            if not self._is_anothers(listing):
+                raise KeyMayCome(why="what is there of it is not whole" if listing.slots else "its key object is gone")
+            raise StoreChanged(why="it holds another vault")
+        raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
+
+    def _is_anothers(self, listing: Listing) -> bool:
+        """Tell whether another vault sealed the segments that are there, as far as a few of them show."""
+        ledger = self.ledger
+        if any(ledger.log(name.writer).knows(name.last, name.tip) for name in listing.names):
+            return False
+        is_anothers = False
+        for name in sorted(listing.names)[:MOST_TRIED]:
+            try:
+                open_segment(self.vault.keys, ledger.tips, name, self.store.get(name.key))
+            except BadSegment as error:
+                is_anothers = is_anothers or (bool(error.facts.get("foreign")) and not error.facts.get("unshown"))
+            except (NotFound, StoreRefused):
+                continue
+            except NewerFormat:
+                return False
+            else:
+                return False
+        return is_anothers
 
     def _slot_verdict(self, listing: Listing, digest: str) -> Verdict | None:
         return self.refused.verdict(listing.slot_info(digest))

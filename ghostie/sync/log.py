@@ -30,6 +30,7 @@ ALARMS: Final[Mapping[str, str]] = {
     "foreign": "has an object of another vault",
     "unread": "has objects that were not read yet, because too many before them do not open",
 }
+KEY_OBJECT: Final = "key-object"  # no alarm: what waits for it, and in the end an error
 _SEVERAL: Final[Mapping[str, str]] = {
     "unreadable": "has {count:,} objects that do not open",
     "foreign": "has {count:,} objects of another vault",
@@ -41,8 +42,9 @@ _SEVERAL: Final[Mapping[str, str]] = {
 class Alarm:
     """Something that a store did which an honest one would not: named, shown, and never obeyed.
 
-    *kind* is one of ALARMS. Where it is about *count* objects in the logs of several writers that nobody has heard of,
-    *writer* is empty. *may_come*: in a folder that a sync program keeps, what is missing may be on its way.
+    *kind* is one of ALARMS, or KEY_OBJECT for what waits. Where it is about *count* objects in the logs of several
+    writers that nobody has heard of, *writer* is empty. *may_come*: in a folder that a sync program keeps, what is
+    missing may be on its way.
     """
 
     kind: str
@@ -67,6 +69,8 @@ class Alarm:
 
     def waits(self) -> str:
         """Return what waits, in words, as long as what it is about may still be on its way."""
+        if self.kind == KEY_OBJECT:
+            return f"this device waits for the vault's key object, and syncs nothing until it is there ({self.detail})"
         return f"{self.who} waits for something that has not arrived whole ({self.detail})"
 
     def spelt(self) -> dict[str, Any]:
@@ -78,6 +82,11 @@ class Alarm:
         """Return the alarm in words for people."""
         found = ALARMS[self.kind] if self.count == 1 else _SEVERAL[self.kind].format(count=self.count)
         return f"{self.who} {found} ({self.detail})"
+
+
+def is_held_up(waiting: Iterable[Alarm]) -> bool:
+    """Tell whether all of a sync waits for what is on its way."""
+    return any(each.kind == KEY_OBJECT for each in waiting)
 
 
 class WriterLog:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ghostie import files, text
 from ghostie.crypto import keys as keyring
-from ghostie.errors import KeyObjectGone, NotFound, RefusedKeyFile, StoreChanged, StoreRefused
+from ghostie.errors import EmptyFolder, KeyMayCome, KeyObjectGone, NotFound, RefusedKeyFile, StoreChanged, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync import intake
 from ghostie.sync.link import Link, Listing
@@ -76,7 +76,9 @@ def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool, *, 
             link.check_vault(listing)
             return
         except StoreChanged as error:
-            if listing.slots and not is_ours and not isinstance(error, KeyObjectGone):
+            older = isinstance(error, KeyObjectGone) or (isinstance(error, KeyMayCome) and error.facts.get("older"))
+            is_there = listing.slots if not link.replicated else not isinstance(error, EmptyFolder | KeyMayCome)
+            if (is_there or listing.slots) and not is_ours and not older:
                 raise  # another vault's: not ours to touch
         done.append("put this vault's key object back")
     except RefusedKeyFile:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ghostie.errors import NotRetired, UsageError
 from ghostie.sync import engine
 from ghostie.sync.link import Link, Listing
+from ghostie.sync.log import is_held_up
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.reading import alarm
 
@@ -66,6 +67,8 @@ def retire(link: Link, writer: str) -> Retirement:
     adopted = 0
     for _ in range(ROUNDS):
         pulled = engine.pull(link)
+        if is_held_up(pulled.waiting):
+            raise NotRetired(why=pulled.waiting[0].waits())
         for found in (*pulled.alarms, *pulled.waiting):
             if found.writer == writer:
                 raise NotRetired(why=found.sentence())

@@ -143,11 +143,10 @@ def set_up(
             slots = keyobjects.read_all(place.store, listing)
         if expected is not None:
             return _join(meant, _named(expected, slots, empty=not listing.names and not listing.slots))
-        if not slots and listing.names:
+        if not slots and (listing.names or (listing.slots and not files.is_there(layout.master_key))):
+            what = "segments but no key object" if listing.names else "no key object that is whole"
             wait = "" if backend_of(place.backend).remote else "; where a sync program brings the folder, wait for it"
-            raise StoreRefused(
-                why=f"it holds segments but no key object; run `ghostie sync repair` on a device that knows it{wait}"
-            )
+            raise StoreRefused(why=f"it holds {what}; run `ghostie sync repair` on a device that knows it{wait}")
         if not slots:
             return _create(meant)
         return _join(meant, slots)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ghostie import text
-from ghostie.errors import NotFound, RefusedKeyFile, StoreChanged, StoreRefused
+from ghostie.errors import KeyMayCome, NotFound, RefusedKeyFile, StoreChanged, StoreRefused
 from ghostie.sync import arriving, compaction, intake
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.litter import in_words, sorted_out
-from ghostie.sync.log import Alarm
+from ghostie.sync.log import KEY_OBJECT, Alarm
 from ghostie.sync.notices import Notice
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.reading import alarm
@@ -67,16 +67,21 @@ def status(link: Link, *, look: bool = False) -> Status:
     alarms, waiting = list(state.alarms), list(state.waiting)
     listing = link.look() if look else None
     if listing is not None:
-        link.check_vault(listing)
-        intake.recall(link, listing)  # not kept: that is for who holds the lock
-        if cut := intake.rollbacks(link, listing):
-            link.wait()
-            listing = link.look()
+        try:
             link.check_vault(listing)
-            cut = intake.rollbacks(link, listing)
-        stand, coming = arriving.sorted_out(link, cut, keep=False)
-        alarms = [each for each in alarms if each.kind not in intake.CUT] + stand
-        waiting = [each for each in waiting if each.kind not in intake.CUT] + coming
+            intake.recall(link, listing)  # not kept: that is for who holds the lock
+            if cut := intake.rollbacks(link, listing):
+                link.wait()
+                listing = link.look()
+                link.check_vault(listing)
+                cut = intake.rollbacks(link, listing)
+        except KeyMayCome as error:
+            waiting = [each for each in waiting if each.kind != KEY_OBJECT]
+            waiting.append(arriving.key_object(link, error, keep=False))
+        else:
+            stand, coming = arriving.sorted_out(link, cut, keep=False)
+            alarms = [each for each in alarms if each.kind not in intake.CUT] + stand
+            waiting = [each for each in waiting if each.kind not in (*intake.CUT, KEY_OBJECT)] + coming
         link.remember()
     lines = tuple(_devices(link, listing))
     return Status(

@@ -62,7 +62,8 @@ ALARMS_OF_MANY: Final = Explained(
 )
 ARRIVING: Final = Explained(
     "Where another program keeps the folder in step, files come late and in any order. What follows waits for it; all"
-    " else was taken in. If it is still missing after a day and three more looks, that is an alarm.",
+    " else was taken in. Without the vault's key object nothing is sent or taken in. If it is still missing after a day"
+    " and three more looks, that is an alarm.",
     "Look whether that program runs, here and on the device that wrote it; then {pull}.",
 )
 LITTER: Final = "Files of other programs, such as conflict copies and thumbnails: they are passed over."
@@ -129,6 +130,12 @@ ERRORS: Final[Mapping[str, Explained]] = {
         "A drive that is not mounted looks like this: its folder is there, and empty. Nothing was sent there, and"
         " nothing taken in.",
         "Mount it, then {run}. Only if the folder was emptied on purpose, {setup} and say so.",
+    ),
+    "KeyMayCome": Explained(
+        "After a new passphrase or key elsewhere, the old key object may go before the new one comes. Nothing was sent"
+        " there, and nothing taken in.",
+        "Look whether the program that keeps the folder runs, then {run}. If the key object stays away, {repair} puts"
+        " it back.",
     ),
     "ForeignVault": Explained(
         "There is a vault already, and the passphrase that was given does not open it. Nothing was changed.",

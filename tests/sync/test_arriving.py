@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ghostie.backends.folder import FolderStore
-from ghostie.errors import EmptyFolder, NotRetired
-from ghostie.sync import engine, repair, retiring, survey
+from ghostie.backends.store import MemoryStore
+from ghostie.crypto import keys as keyring
+from ghostie.crypto.keys import new_keys
+from ghostie.errors import EmptyFolder, KeyMayCome, NotRetired, StoreChanged
+from ghostie.sync import engine, pairing, repair, retiring, survey
 from ghostie.sync.link import Link
+from ghostie.sync.log import KEY_OBJECT
 from ghostie.sync.notices import Notice
-from ghostie.sync.segment import SegmentName
+from ghostie.sync.segment import SegmentName, key_name
 
 from .world import A_DAY, World, add, contents, in_step, ledger, settle
 
@@ -191,13 +196,37 @@ def test_segments_whose_joined_one_is_late_are_on_their_way_though_they_were_kno
     assert len(contents(phone)) == 9
 
 
-def test_a_device_whose_own_log_was_cut_says_so_at_once(world: World, phone: Link, laptop: Link) -> None:
+def test_a_device_whose_own_log_was_cut_says_so_after_a_day_and_three_looks(
+    world: World, phone: Link, laptop: Link
+) -> None:
     spoken(world, laptop, 1)
     names = spoken(world, phone, 3)
     world.store.write({}, [names[2].key])
-    found = survey.status(phone, look=True)
-    assert [each.kind for each in found.alarms] == ["own-rollback"]
+    for _ in range(3):
+        assert state_of(engine.pull(phone)) == ([], ["own-rollback"])
+    assert survey.status(phone, look=True).alarms == ()
+    world.clock.now += A_DAY
+    assert [each.kind for each in survey.status(phone, look=True).alarms] == ["own-rollback"]
     assert state_of(engine.pull(phone)) == (["own-rollback"], [])
+
+
+def test_a_device_that_is_retired_hears_it_when_the_word_comes_and_raises_no_alarm_until_then(
+    world: World, phone: Link, laptop: Link
+) -> None:
+    spoken(world, phone, 3)
+    settle(phone, laptop)
+    before = set(world.names())
+    first, *_ = world.names(phone.vault.device.writer)
+    body = world.store.get(first.key)
+    retiring.retire(laptop, phone.vault.device.writer)
+    arrive = held_back(world, *(set(world.names()) - before))  # the word, and what went out anew
+    world.store.write({first.key: body})
+    assert state_of(engine.pull(phone)) == ([], ["own-rollback"])
+    world.store.write({}, [first.key])
+    arrive()
+    done = engine.pull(phone)
+    assert [each.kind for each in done.notices] == ["retired"]
+    assert state_of(done) == ([], [])
 
 
 def test_a_folder_that_lost_every_log_is_rolled_back(world: World, phone: Link, laptop: Link) -> None:
@@ -248,6 +277,136 @@ def test_an_empty_folder_is_asked_about_before_anything_is_begun_again(world: Wo
             act(phone)
         words = caught.value.way_out() or ""
         assert words.index("is the drive mounted?") < words.index("--again")
+
+
+# -- the key object ---------------------------------------------------------------------------------------------------
+
+
+def key_objects(world: World) -> list[str]:
+    return sorted(key for key in world.objects() if "/keys/" in key)
+
+
+def passphrase_changed(world: World, link: Link) -> dict[str, bytes]:
+    """Let another passphrase be set by *link*'s device; return the new key object, which is on its way while the
+    removal of the old one has arrived."""
+    old = key_objects(world)
+    fresh = keyring.wrap(link.vault.keys, "another passphrase", keyring.FLOOR)
+    world.store.write({}, old)
+    return {key_name(fresh.digest): fresh.spelt()}
+
+
+ARRIVED: dict[str, Callable[[bytes], bytes | None]] = {
+    "nothing": lambda body: None,
+    "an empty file": lambda body: b"",
+    "half of it": lambda body: body[: len(body) // 2],
+    "zeros": lambda body: bytes(len(body)),
+}
+
+
+@pytest.mark.parametrize("part", ARRIVED.values(), ids=ARRIVED)
+def test_without_its_key_object_a_kept_folder_is_waited_for_and_nothing_is_sent(
+    world: World, phone: Link, laptop: Link, part: Callable[[bytes], bytes | None]
+) -> None:
+    spoken(world, laptop, 1)
+    engine.pull(phone)
+    spoken(world, laptop, 1)
+    add(phone, "not yet sent")
+    late = passphrase_changed(world, laptop)
+    world.store.write({key: there for key, body in late.items() if (there := part(body)) is not None})
+    before = world.objects()
+    for act in (engine.pull, engine.push, engine.pull):
+        (waiting,) = act(phone).waiting
+        assert waiting.kind == KEY_OBJECT
+        assert "waits for the vault's key object" in waiting.waits()
+    found = survey.status(world.again_kept(phone), look=True)
+    assert [each.kind for each, since in found.arriving if since is not None] == [KEY_OBJECT]
+    assert (found.alarms, found.to_push) == ((), 1)
+    assert [each.kind for each, _ in survey.status(phone).arriving] == [KEY_OBJECT]
+    with pytest.raises(KeyMayCome):
+        pairing.invite(phone, "a passphrase")
+    with pytest.raises(KeyMayCome):
+        survey.compact(phone)
+    with pytest.raises(NotRetired, match="waits for the vault's key object"):
+        retiring.retire(phone, laptop.vault.device.writer)
+    assert world.objects() == before
+    assert contents(phone) == ["laptop 0", "not yet sent"]
+    world.store.write(late)
+    assert state_of(engine.pull(phone)) == ([], [])
+    assert engine.push(phone).versions == 1
+    assert contents(phone) == ["laptop 0", "laptop 1", "not yet sent"]
+    assert survey.status(phone, look=True).arriving == ()
+    assert ledger(phone).state.missed == {}
+
+
+@pytest.mark.parametrize("act", [engine.pull, engine.push])
+def test_a_key_object_that_stays_away_is_an_error_a_day_and_three_looks_later(
+    world: World, phone: Link, laptop: Link, act: Callable[[Link], engine.Pulled | engine.Pushed]
+) -> None:
+    spoken(world, laptop, 2)
+    add(phone, "not yet sent")
+    late = passphrase_changed(world, laptop)
+    for _ in range(5):
+        assert act(world.again_kept(phone)).waiting
+    world.clock.now += A_DAY
+    for link in (phone, world.again_kept(phone)):
+        for each in (act, lambda link: survey.status(link, look=True)):
+            with pytest.raises(KeyMayCome, match="its key object is gone") as caught:
+                each(link)
+            assert caught.value.exit_code == 4
+            assert "`ghostie sync repair`" in (caught.value.way_out() or "")
+    world.store.write(late)
+    assert not act(phone).waiting
+    world.store.write({}, list(late))
+    world.clock.now += A_DAY
+    assert act(phone).waiting, "it is missed anew"
+
+
+def test_what_else_is_on_its_way_is_counted_on_while_the_key_object_is_missed(
+    world: World, phone: Link, laptop: Link
+) -> None:
+    held_back(world, spoken(world, laptop, 3)[1])
+    engine.pull(phone)
+    since = dict(ledger(phone).state.missed)
+    late = passphrase_changed(world, laptop)
+    engine.pull(phone)
+    assert since.items() <= ledger(phone).state.missed.items()
+    assert [each.kind for each in ledger(phone).state.waiting] == ["gap", KEY_OBJECT]
+    world.store.write(late)
+    assert state_of(engine.pull(phone)) == ([], ["gap"])
+    assert ledger(phone).state.missed.keys() == since.keys()
+
+
+@pytest.mark.parametrize("there", ["key object", "segments", "both"])
+def test_another_vault_in_a_kept_folder_is_an_error_at_once(
+    world: World, phone: Link, there: str, tmp_path: Path
+) -> None:
+    spoken(world, phone, 1)
+    elsewhere = World(tmp_path / "elsewhere", MemoryStore(), new_keys())
+    spoken(elsewhere, elsewhere.device("stranger"), 2)
+    theirs = {
+        key: body
+        for key, body in elsewhere.objects().items()
+        if there == "both" or ("/keys/" in key) == (there == "key object")
+    }
+    world.store.write(theirs, set(world.objects()) - theirs.keys())
+    add(phone, "not for them")
+    for act in (engine.pull, engine.push, lambda link: survey.status(link, look=True)):
+        with pytest.raises(StoreChanged, match="it holds another vault") as caught:
+            act(phone)
+        assert not isinstance(caught.value, KeyMayCome)
+    with pytest.raises(StoreChanged):
+        repair.repair(phone)
+    assert world.objects() == theirs
+
+
+def test_over_a_network_a_key_object_that_is_gone_is_an_error_at_once(world: World) -> None:
+    link = world.device("phone")
+    spoken(world, link, 1)
+    add(link, "not yet sent")
+    world.store.write({}, key_objects(world))
+    for act in (engine.pull, engine.push):
+        with pytest.raises(StoreChanged, match="its key object is gone"):
+            act(link)
 
 
 # -- litter -----------------------------------------------------------------------------------------------------------

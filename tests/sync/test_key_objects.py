@@ -241,11 +241,14 @@ def test_in_a_kept_folder_a_key_object_that_is_gone_may_come_and_nothing_is_done
 ) -> None:
     phone.replicated = True
     store.write({}, [key_name(phone.config.slot)])
-    for act in (engine.pull, lambda link: survey.status(link, look=True)):
-        with pytest.raises(KeyMayCome, match="its key object is gone") as caught:
-            act(phone)
-        assert isinstance(caught.value, StoreChanged)
-        assert (caught.value.way_out() or "").startswith("if a sync program keeps the folder, wait")
+    assert [each.detail for each in engine.pull(phone).waiting] == ["its key object is gone"]
+    assert [each.detail for each, _ in survey.status(phone, look=True).arriving] == ["its key object is gone"]
+    with pytest.raises(KeyMayCome, match="its key object is gone") as caught:
+        pairing.invite(phone, MINE)
+    assert isinstance(caught.value, StoreChanged)
+    assert (caught.value.way_out() or "").startswith("if a sync program keeps the folder, wait")
+    assert repair(phone), "who need not wait puts it back"
+    assert engine.pull(phone).waiting == ()
 
 
 def test_the_order_is_by_cost_then_by_vault_then_the_newest_epoch(phone: Link) -> None:

@@ -432,7 +432,7 @@ def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
         yield f"Took in {text.plural(done['pulled'], 'version')}: {', '.join(parts) or 'nothing to see'}.", "good"
     if done["pushed"]:
         yield f"Sent {text.plural(done['pushed'], 'version')}, {text.size(done['size'])}.", "good"
-    if not done["pulled"] and not done["pushed"]:
+    if not done["pulled"] and not done["pushed"] and not done["arriving"]:
         yield "Nothing new on either side.", "good"
     if done["conflicts"]:
         yield f"! {text.plural(done['conflicts'], 'conflict')} to look at", "warn"

@@ -111,7 +111,7 @@ def move(desk: Desk, pull: bool, push: bool, yes: bool = False) -> dict[str, Any
         "size": pushed.size,
         "unreadable": len(pushed.unreadable),
         "alarms": _alarms(pulled.alarms),
-        "arriving": _arriving(link, pulled.waiting),
+        "arriving": _arriving(link, dict.fromkeys((*pulled.waiting, *pushed.waiting))),
         "notices": _noticed(pulled.notices, pushed.notices),
     }
 
