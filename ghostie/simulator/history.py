@@ -394,7 +394,7 @@ class History:
         try:
             done = engine.pull(link, yes=self.rnd.random() < 0.8 if yes is None else yes)
         except StoreChanged as error:
-            if not self.may_say(machine, error):
+            if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pulls: ALARM, {error}"
@@ -403,6 +403,7 @@ class History:
             self._judge_alarms(before(), done)
         told = [text.plural(done.versions, "version") + " taken in" if done.versions else "nothing new"]
         told += [f"{text.plural(len(done.taken.conflicts), 'memory')} in conflict"] if done.taken.conflicts else []
+        told += [f"on its way, {each.waits()}" for each in done.waiting]
         told += [f"ALARM, {alarm.sentence()}" for alarm in done.alarms]
         told += [notice.sentence() for notice in done.notices]
         self.noticed += len(done.alarms)
@@ -448,11 +449,12 @@ class History:
         try:
             done = engine.push(machine.link)
         except StoreChanged as error:
-            if not self.may_say(machine, error):
+            if not self.shows_another(machine):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pushes: ALARM, {error}"
         told = [text.plural(done.versions, "version") + " sent" if done.segments else "nothing new"]
+        told += [f"on its way, {each.waits()}" for each in done.waiting]
         told += [notice.sentence() for notice in done.notices]
         return f"pushes: {'; '.join(told)}"
 

@@ -363,7 +363,7 @@ class JoiningHistory(History):
             return self._rotated("compacts", machine, error)
 
     def may_say(self, machine: Machine, error: GhostieError) -> bool:
-        # the removal of an old key object may come before the new one, and a new one in halves
+        # what cannot do without the key object says that it has not come; pull and push wait
         on_its_way = isinstance(error, KeyMayCome) and self.replicas is not None and not self.resting
         return on_its_way or self.shows_another(machine)
 

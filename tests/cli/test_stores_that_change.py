@@ -42,7 +42,7 @@ def become_another_vaults(pair: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [(vanish, 20), (become_a_file, 20), (be_emptied, 4), (lose_its_key, 4), (become_another_vaults, 4)],
+    [(vanish, 20), (become_a_file, 20), (be_emptied, 4), (become_another_vaults, 4)],
 )
 def test_a_store_that_changed_is_refused_and_nothing_is_lost(
     change: Callable[[Scene], None], code: int, pair: Scene
@@ -96,10 +96,35 @@ def test_an_emptied_store_is_filled_again_when_a_person_says_so(pair: Scene) -> 
     laptop.ok("sync", "verify")
 
 
+def test_a_folder_whose_key_object_is_gone_is_waited_for_and_refused_a_day_later(pair: Scene) -> None:
+    laptop = pair.device("laptop")
+    laptop.add("not yet pushed")
+    before = laptop.ids()
+    lose_its_key(pair)
+    store = tree(pair.store)
+    for action in ("pull", "push", "run"):
+        said = laptop.ok("sync", action).err
+        assert said.count("on its way: this device waits for the vault's key object") == 1
+        assert "nothing to pu" not in said
+    assert "on its way this device waits for the vault's key object" in laptop.ok("sync", "status").out
+    (coming,) = laptop.ok("sync", "status", "--json").json()["on_their_way"]
+    assert coming["kind"] == "key-object"
+    (coming,) = laptop.ok("sync", "push", "--json").json()["on_their_way"]
+    assert coming["detail"] == "its key object is gone"
+    assert "wait until it has brought all" in failed(laptop("sync", "compact"), 4).err
+    assert laptop("sync", "verify").code == 4
+    tomorrow = "import time; now = time.time_ns; time.time_ns = lambda: now() + 86_400_000_000_000"
+    for action in ("pull", "push", "run"):
+        assert "its key object is gone" in failed(laptop("sync", action, before=tomorrow), 4).err
+    assert laptop("sync", "status", before=tomorrow).code == 4
+    assert tree(pair.store) == store, "nothing was written to it"
+    assert laptop.ids() == before
+
+
 def test_a_key_object_that_is_gone_is_put_back_by_repair(pair: Scene) -> None:
     laptop = pair.device("laptop")
     lose_its_key(pair)
-    failed(laptop("sync", "pull"), 4)
+    laptop.ok("sync", "pull")
     said = laptop.ok("sync", "repair", "--dry-run").err
     assert "put this vault's key object back" in said
     assert not (pair.store / "ghostie" / "global").exists()

@@ -58,7 +58,7 @@ PATCHES = (
     Patch(
         "the vault is not pinned",
         "sync/link.py",
-        "raise (KeyMayCome if self.replicated and listing.names else StoreChanged)(why=why)",
+        'raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")',
         "return",
         "tests/sync/test_evil_store.py::test_another_store_in_the_place_of_this_one_changes_nothing",
     ),

@@ -356,6 +356,7 @@ def test_a_key_object_that_stays_away_is_an_error_a_day_and_three_looks_later(
             assert "`ghostie sync repair`" in (caught.value.way_out() or "")
     world.store.write(late)
     assert not act(phone).waiting
+    add(phone, "not yet sent either")
     world.store.write({}, list(late))
     world.clock.now += A_DAY
     assert act(phone).waiting, "it is missed anew"
