@@ -394,7 +394,7 @@ class History:
         try:
             done = engine.pull(link, yes=self.rnd.random() < 0.8 if yes is None else yes)
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_end_a_sync(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pulls: ALARM, {error}"
@@ -430,6 +430,10 @@ class History:
         """Tell whether *machine* has a reason to say that the store is another: *error*."""
         return self.shows_another(machine)
 
+    def may_end_a_sync(self, machine: Machine, error: GhostieError) -> bool:
+        """Tell whether a pull or a push of *machine*, which wait for what is on its way, may end with *error*."""
+        return self.shows_another(machine)
+
     def shows_another(self, machine: Machine) -> bool:
         """Tell whether the store shows *machine* something else than its vault."""
         return key_name(machine.link.config.slot) not in self.cloud.shown(machine.name)
@@ -449,7 +453,7 @@ class History:
         try:
             done = engine.push(machine.link)
         except StoreChanged as error:
-            if not self.shows_another(machine):
+            if not self.may_end_a_sync(machine, error):
                 raise Broken("an honest store raises no alarm", str(error)) from error
             self.noticed += 1
             return f"pushes: ALARM, {error}"

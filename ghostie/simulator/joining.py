@@ -36,11 +36,12 @@ from ghostie.errors import (
 from ghostie.memory import Version
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Malice
-from ghostie.simulator.history import NAMES, CutOff, History, Machine
+from ghostie.simulator.history import A_DAY, NAMES, CutOff, History, Machine
 from ghostie.simulator.replicas import Replicas
 from ghostie.simulator.verdict import Broken, Evidence, key_files, versions_of
-from ghostie.sync import moving, pairing
+from ghostie.sync import arriving, moving, pairing
 from ghostie.sync.config import Config, load_config
+from ghostie.sync.log import KEY_OBJECT, Alarm
 from ghostie.sync.notices import RIVAL
 from ghostie.sync.segment import BadSegment, SegmentName, Tips, open_segment
 from ghostie.sync.setup import Expected, Place, SetUp, set_up
@@ -366,6 +367,12 @@ class JoiningHistory(History):
         # what cannot do without the key object says that it has not come; pull and push wait
         on_its_way = isinstance(error, KeyMayCome) and self.replicas is not None and not self.resting
         return on_its_way or self.shows_another(machine)
+
+    def may_end_a_sync(self, machine: Machine, error: GhostieError) -> bool:
+        # a home that was copied or restored may know of an earlier time at which the key object was missed
+        since = arriving.since(machine.link, Alarm(KEY_OBJECT, "", "", 0, ""))
+        late = since is not None and self.now - since >= A_DAY and not self.resting
+        return (late and isinstance(error, KeyMayCome)) or self.shows_another(machine)
 
     def shows_another(self, machine: Machine) -> bool:
         """Tell whether *machine* may say that its vault is not there: somebody left it, or the store hides it."""
