@@ -11,6 +11,7 @@ from ghostie.version import __version__
 
 HISTORIES = 5_000
 LONG = "test_every_history_that_the_commit_draws_keeps_every_promise"
+TOLD = "what is told of a part"  # the property under which a part of them leaves a sentence for the end of the run
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -29,15 +30,19 @@ def chosen(config: pytest.Config) -> range:
 
 
 def sentence(reporter: pytest.TerminalReporter) -> str:
-    """Return what repeats the histories of this run, empty if it had none."""
-    reports = (report for key in ("passed", "failed") for report in reporter.stats.get(key, []))
-    if not any(LONG in report.nodeid for report in reports):
+    """Return what repeats the histories of this run, and what was told of them, a line each; empty if it had none."""
+    reports = [
+        report for key in ("passed", "failed") for report in reporter.stats.get(key, []) if LONG in report.nodeid
+    ]
+    if not reports:
         return ""
     seeds = chosen(reporter.config)
-    return (
+    again = (
         f"simulated histories: {seeds.start} to {seeds.stop - 1}"
         f" (again: ./test.sh full --histories {len(seeds)} --seed {seeds.start} -k {LONG})"
     )
+    told = {str(what) for report in reports for name, what in report.user_properties if name == TOLD}
+    return "\n".join([again, *sorted(told)])
 
 
 def _from_commit() -> int:

@@ -15,6 +15,7 @@ from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import FLOOR
 from ghostie.crypto.unlock import read_key_file
 from ghostie.errors import (
+    Brake,
     ChangedSince,
     InConflict,
     KeysRotated,
@@ -56,7 +57,17 @@ class KeyHistory(JoiningHistory):
 
     def run(self) -> None:
         with cheap(self.seed):
-            super().run()
+            try:
+                super().run()
+            except Broken as error:
+                if str(error).startswith(keyverdict.SOFT):
+                    self._judge_apart()
+                raise
+
+    def _judge_apart(self) -> None:
+        """Look at what every device has, where a history has come to its end early. Raises Broken."""
+        there = [*self.machines, *(machine for machine, _ in self._away.values())]
+        keyverdict.judge_apart(self, [self.open(each.name, each.layout, each.ahead) for each in there])
 
     def _live(self) -> None:
         if self.replicas is not None:
@@ -212,6 +223,10 @@ class KeyHistory(JoiningHistory):
             return self._rotated("retires", machine, error)
         except NotRetired as error:
             return f"retires {self.who(writer)}: not done, {error}"
+        except Brake as error:
+            if not self.resting:
+                raise
+            return f"retires {self.who(writer)}: not done, {error}; {self.pull(machine, yes=True)}"
         if writer in self._lost:
             self._lost.remove(writer)
         objects = text.plural(done.objects, "object")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ghostie.simulator.keyed import KeyHistory
 
 QUIET_ROUNDS = 6
+SOFT = ("an honest store raises no alarm", "all devices come to one state")  # where these fail, a person has to act
 
 Versions = dict[str, Version]
 Shared = tuple[set[str], set[tuple[str, tuple[str, ...]]]]
@@ -60,8 +61,11 @@ def _apart(history: KeyHistory) -> list[str]:
 
 
 def _shared(history: KeyHistory) -> dict[str, Shared]:
-    """Return, for each device, the versions and the heads of what is not one device's alone."""
-    alone = set(history.spoilt)
+    """Return, for each device, the published versions that it has, and the heads of what is not one device's alone.
+
+    Of what one device keeps to itself, too, the others have what is published, and not what was purged.
+    """
+    alone: set[str] = set()
     for machine in history.machines:
         vault = machine.link.vault
         vault.refresh()
@@ -70,7 +74,7 @@ def _shared(history: KeyHistory) -> dict[str, Shared]:
             if any(row.get("privacy") == "local" and not row.get("deleted") for row in rows):
                 alone.add(entry.id)
     published = history.stored_versions()  # what was made before it was kept here, and was never sent, stays here, too
-    there = {version.id for version in published.values()} - alone
+    there = {version.id for version in published.values()} - history.spoilt
     shared = {}
     for machine in history.machines:
         entries = [entry for entry in machine.link.vault.index.entries() if entry.id in there]
@@ -80,28 +84,60 @@ def _shared(history: KeyHistory) -> dict[str, Shared]:
             for digest, row in entry.versions.items()
             if digest in published and (row.get("privacy") != "local" or row.get("deleted"))
         }
-        shared[machine.name] = (versions, {(entry.id, tuple(sorted(entry.heads))) for entry in entries})
+        heads = {(entry.id, tuple(sorted(entry.heads))) for entry in entries if entry.id not in alone}
+        shared[machine.name] = (versions, heads)
     return shared
 
 
 def judge(history: KeyHistory) -> None:
     """Look at what everybody has, and at the store. Raises Broken."""
-    everywhere: Versions = {}
-    for machine in history.machines:
-        everywhere |= versions_of(machine)
+    everywhere = _all_versions(history.machines)
     destroyed = {digest for version in everywhere.values() for digest in version.purges}
-    if missing := sorted(history.acknowledged - destroyed - everywhere.keys()):
-        raise Broken("no acknowledged version is lost", f"{len(missing)} are: {missing[0]}")
+    _nothing_is_lost(history, everywhere)
     for machine in history.machines:
-        versions = versions_of(machine)
-        shown = {entry.id for entry in machine.link.vault.index.entries()}
-        if destroyed & versions.keys():
+        if destroyed & versions_of(machine).keys():
             raise Broken("what was purged is gone", f"it is still on {machine.name}")
-        _removed_stays_removed(machine, versions, everywhere, shown)
-        _conflicts_show_both_sides(machine, versions)
+        _keeps_its_own_promises(machine, everywhere)
         if machine.link.vault.device.writer in Ledger(machine.layout, machine.link.vault.keys).state.retired:
             raise Broken("a retired writer that returns becomes a new one", f"{machine.name} did not")
     _store_is_whole(history)
+
+
+def judge_apart(history: KeyHistory, machines: list[Machine]) -> None:
+    """Look at what *machines* have where a history ended before they were in one state. Raises Broken.
+
+    Nothing is lost: it is on one of them, or on the store; and each has done what it knows of purges and removals.
+    """
+    everywhere = history.stored_versions() | _all_versions(machines)
+    _nothing_is_lost(history, everywhere)
+    for machine in machines:
+        vault = machine.link.vault
+        vault.refresh()
+        vault.finish()  # as the next command does
+        versions = versions_of(machine)
+        if {digest for version in versions.values() for digest in version.purges} & versions.keys():
+            raise Broken("what was purged is gone", f"it is still on {machine.name}, which has the marker")
+        _keeps_its_own_promises(machine, everywhere)
+
+
+def _all_versions(machines: list[Machine]) -> Versions:
+    everywhere: Versions = {}
+    for machine in machines:
+        everywhere |= versions_of(machine)
+    return everywhere
+
+
+def _nothing_is_lost(history: KeyHistory, everywhere: Versions) -> None:
+    destroyed = {digest for version in everywhere.values() for digest in version.purges}
+    if missing := sorted(history.acknowledged - destroyed - everywhere.keys()):
+        raise Broken("no acknowledged version is lost", f"{len(missing)} are: {missing[0]}")
+
+
+def _keeps_its_own_promises(machine: Machine, everywhere: Versions) -> None:
+    versions = versions_of(machine)
+    shown = {entry.id for entry in machine.link.vault.index.entries()}
+    _removed_stays_removed(machine, versions, everywhere, shown)
+    _conflicts_show_both_sides(machine, versions)
 
 
 def _removed_stays_removed(machine: Machine, versions: Versions, everywhere: Versions, ids: set[str]) -> None:

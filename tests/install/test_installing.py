@@ -14,7 +14,9 @@ from tests.cli.device import ROOT
 from tests.install.place import VERSION, Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.python]
-MOST = 400_000  # bytes, of the wheel
+# bytes, of the wheel: 467,877 when this was last raised, of which most came with keys that rotate, devices that retire,
+# and the histories of both
+MOST = 520_000
 
 
 @pytest.fixture

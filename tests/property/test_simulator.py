@@ -18,11 +18,12 @@ step.
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -31,20 +32,26 @@ from ghostie.crypto import keys
 from ghostie.files import write_durably
 from ghostie.memory import Version
 from ghostie.simulator import KINDS, Report, simulate
+from ghostie.simulator.keyed import KeyHistory
+from ghostie.simulator.keyverdict import SOFT
 from ghostie.simulator.replicas import Replicas
+from ghostie.simulator.verdict import Broken
 from ghostie.sync.outbox import Outbox
 from ghostie.vault.vault import TakenIn, Vault
 from tests import seeds
 
 EVERYDAY, CHUNK = 96, 12
-OTHERS = [("keys", range(at, at + 10)) for at in (20, 30, 40)] + [("folders", range(at, at + 8)) for at in (0, 8)]
-SHARES = {"memories": 1, "keys": 5, "folders": 10}  # of each kind one history in so many of the drawn ones
+OTHERS = [("keys", range(at, at + 8)) for at in (20, 28, 36)] + [("folders", range(at, at + 6)) for at in (0, 6)]
+PARTS = {"keys": 125, "folders": 60}  # of each thousand drawn histories so many are of this kind, and are one part
+# of so many histories so many raised an alarm, or did not come to one state, when that was counted (see `most`)
+EXCEPTIONS = {"keys": (12, 360), "folders": (3, 120)}
 FOUND_OTHERS = {
     "a pending passphrase of the key before replaced the newest key object": ("keys", 152),
     "a key object that came damaged once was never read again": ("keys", 14),
+    "a device that was to retire another was asked first whether to pull": ("folders", 62),
     "a half file had a length that a whole one may have": ("folders", 96),
+    "a purge of what another device keeps to itself was on its way when the rounds ended": ("folders", 5_000_099),
 }
-PATIENCE = ("an honest store raises no alarm", "all devices come to one state", "every tampering raises an alarm")
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
     "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
@@ -64,13 +71,33 @@ def live(histories: Iterable[int], kind: str = "memories") -> list[Report]:
     return reports
 
 
+def live_apart(histories: Iterable[int], kind: str) -> tuple[list[Report], list[str]]:
+    """Live through the *histories* of a *kind*; each has to hold, save that an honest store may raise an alarm, and that
+    devices may not come to one state. Return them, and what came of those in which that was so."""
+    reports = [simulate(seed, kind) for seed in histories]
+    broken = [(f"{report.name}: {report.broken}", report) for report in reports if report.broken]
+    assert [told for told, report in broken if not str(report.broken).startswith(SOFT)] == []
+    return reports, [told for told, _ in broken]
+
+
+def most(kind: str, histories: int) -> int:
+    """Return how many exceptions more than one part in a thousand of so many *histories* would have by chance."""
+    found, of = EXCEPTIONS[kind]
+    rate = found / of
+    number, chance = -1, 0.0
+    while chance < 0.999:
+        number += 1
+        chance += math.comb(histories, number) * rate**number * (1 - rate) ** (histories - number)
+    return number
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ == seeds.LONG:
         drawn = seeds.chosen(metafunc.config)
-        parts = []
-        for kind, share in SHARES.items():
-            some = drawn[: len(drawn) // share]
-            parts += [(kind, some[at : at + CHUNK]) for at in range(0, len(some), CHUNK)]
+        parts = [("memories", drawn[at : at + CHUNK]) for at in range(0, len(drawn), CHUNK)]
+        for kind, size in PARTS.items():
+            some = drawn[: -(-len(drawn) * size // 1000)]
+            parts += [(kind, some[at : at + size]) for at in range(0, len(some), size)]
         metafunc.parametrize(("kind", "part"), parts, ids=[f"{kind}-{part.start}" for kind, part in parts])
 
 
@@ -99,15 +126,20 @@ def test_a_copied_device_that_meets_its_own_log_under_a_key_that_it_has_yet_to_t
 
 
 @pytest.mark.slow
-def test_every_history_that_the_commit_draws_keeps_every_promise(kind: str, part: range) -> None:
+def test_every_history_that_the_commit_draws_keeps_every_promise(
+    kind: str, part: range, record_property: Callable[[str, object], None]
+) -> None:
+    """Of keys that were opened at once a few devices still alarm, or wait for a person, where they should not: see
+    "Known limits" in docs/sync.md. Nothing is lost by it, and nothing leaves."""
     if kind == "memories":
         live(part)
         return
-    # of keys that were opened at once a few devices still alarm, or wait for a person, where they should not: see
-    # "Known limits" in docs/sync.md. Nothing is lost by it, and nothing leaves
-    broken = [report for seed in part if (report := simulate(seed, kind)).broken]
-    assert [(report.name, report.broken) for report in broken if not str(report.broken).startswith(PATIENCE)] == []
-    assert len(broken) <= len(part) // 3
+    _, told = live_apart(part, kind)
+    bound = most(kind, len(part))
+    record_property(
+        seeds.TOLD, f"of {len(part)} of {kind} {len(told)} raised an alarm or stayed apart (at most {bound})"
+    )
+    assert len(told) <= bound, "\n".join(told)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,7 +213,7 @@ def test_everything_that_may_happen_does_happen() -> None:
 
 
 def test_everything_that_may_happen_to_keys_and_devices_does_happen() -> None:
-    reports = [simulate(seed, "keys") for seed in range(60, 84)]
+    reports, _ = live_apart(range(60, 84), "keys")
     done = "\n".join(f"{event.what}: {event.outcome}" for report in reports for event in report.events)
     for words in (
         "joins empty",
@@ -209,7 +241,7 @@ def test_everything_that_may_happen_to_keys_and_devices_does_happen() -> None:
 
 
 def test_a_program_that_keeps_a_folder_alike_does_all_that_such_programs_do() -> None:
-    reports = [simulate(seed, "folders") for seed in range(60, 70)]
+    reports, _ = live_apart(range(60, 70), "folders")
     seen = {note for report in reports for event in report.events for note in event.store}
     assert seen >= {
         "half a file arrives",
@@ -250,6 +282,24 @@ def test_a_store_that_hides_what_a_device_has_seen_and_a_device_that_says_nothin
     monkeypatch.setattr("ghostie.sync.intake.rollbacks", lambda *_: [])
     broken = (report.broken for seed in range(1, 80, 2) if (report := simulate(seed)).broken)
     assert any(why.startswith("every tampering raises an alarm") for why in broken if why)
+
+
+def test_what_is_lost_or_still_there_shows_in_a_history_too_that_ends_before_all_are_in_one_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def apart(_: object) -> None:
+        raise Broken(SOFT[1], "they do not")
+
+    def verdicts() -> list[str]:
+        return [str(simulate(seed, "keys").broken) for seed in range(20, 24)]
+
+    monkeypatch.setattr("ghostie.simulator.keyverdict.come_to_rest", apart)
+    assert set(verdicts()) == {f"{SOFT[1]}: they do not"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "obey_purges", lambda *_: None)
+        assert any(verdict.startswith("what was purged is gone") for verdict in verdicts())
+    monkeypatch.setattr(KeyHistory, "acknowledge", lambda history, *_: history.acknowledged.add("0" * 64))
+    assert all(verdict.startswith("no acknowledged version is lost") for verdict in verdicts())
 
 
 def test_a_version_that_is_dropped_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from ghostie.sync.outbox import Outbox
 from ghostie.vault import conflicts
 
 from ..property.peers import laws
-from .world import Wire, World, add, content, contents, entry, heads, in_conflict, settle, sync
+from .world import Wire, World, add, content, contents, entry, hashes, heads, in_conflict, settle, sync
 
 
 def local(link: Link, memory_id: str, **changes: object) -> None:
@@ -122,6 +122,24 @@ def test_the_removal_of_what_was_synced_and_then_local_reaches_every_device(
     assert b"kept" not in world.stored_bytes()
     assert b"secret" not in world.stored_bytes()
     assert (b"v1" in world.stored_bytes()) is not purged
+
+
+def test_a_purge_elsewhere_reaches_what_was_kept_here_since_and_leaves_what_was_said_here(
+    world: World, phone: Link, laptop: Link, tablet: Link
+) -> None:
+    memory = add(phone, "v1")
+    settle(phone, laptop, tablet)
+    phone.vault.purge([memory.id])  # which is not sent yet
+    local(tablet, memory.id, content="kept")
+    sync(tablet)
+    sync(phone)
+    for link in (laptop, tablet):
+        sync(link)
+        assert memory.hash not in hashes(link)
+    assert (contents(phone), contents(laptop), contents(tablet)) == ([], [], ["kept"])
+    assert memory.hash not in hashes(world.device("late"))
+    assert b"v1" not in world.stored_bytes()
+    assert b"kept" not in world.stored_bytes()
 
 
 def test_a_marker_that_version_0_1_kept_to_itself_goes_out(world: World, phone: Link, laptop: Link) -> None:
