@@ -44,7 +44,7 @@ EVERYDAY, CHUNK = 96, 12
 OTHERS = [("keys", range(at, at + 8)) for at in (20, 28, 36)] + [("folders", range(at, at + 6)) for at in (0, 6)]
 PARTS = {"keys": 125, "folders": 60}  # of each thousand drawn histories so many are of this kind, and are one part
 # of so many histories so many raised an alarm, or did not come to one state, when that was counted (see `most`)
-EXCEPTIONS = {"keys": (12, 360), "folders": (3, 120)}
+EXCEPTIONS = {"keys": (17, 485), "folders": (8, 180)}
 FOUND_OTHERS = {
     "a pending passphrase of the key before replaced the newest key object": ("keys", 152),
     "a key object that came damaged once was never read again": ("keys", 14),
