@@ -439,9 +439,10 @@ class History:
         return key_name(machine.link.config.slot) not in self.cloud.shown(machine.name)
 
     def _judge_alarms(self, against: Evidence, done: engine.Pulled) -> None:
-        named = {alarm.writer for alarm in done.alarms}
-        if wrong := [alarm for alarm in done.alarms if alarm.writer not in against.must | against.may]:
-            raise Broken("an honest store raises no alarm", wrong[0].sentence())
+        named = against.named_by({alarm.writer for alarm in done.alarms})
+        if wrong := named - against.must - against.may:
+            first = next(alarm for alarm in done.alarms if alarm.writer in wrong)
+            raise Broken("an honest store raises no alarm", first.sentence())
         if self.cloud.lied and not done.alarms:
             return  # what it was shown was not what it would be shown now
         if against.another:

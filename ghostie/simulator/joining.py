@@ -41,10 +41,11 @@ from ghostie.simulator.replicas import Replicas
 from ghostie.simulator.verdict import Broken, Evidence, key_files, versions_of
 from ghostie.sync import arriving, moving, pairing
 from ghostie.sync.config import Config, load_config
-from ghostie.sync.log import KEY_OBJECT, Alarm
+from ghostie.sync.log import KEY_OBJECT, Alarm, Ledger
 from ghostie.sync.notices import RIVAL
 from ghostie.sync.segment import BadSegment, SegmentName, Tips, open_segment
 from ghostie.sync.setup import Expected, Place, SetUp, set_up
+from ghostie.sync.standing import NamedKey
 from ghostie.vault import create_vault
 
 
@@ -150,7 +151,8 @@ class JoiningHistory(History):
         return {version.hash: version for key, content in self.stored() for version in self.read(key, content)}
 
     def under_left_keys(self, machine: Machine) -> list[SegmentName]:
-        """Return the segments under keys of the vault that gave way, which *machine* never had, and no object holds.
+        """Return the segments under keys of the vault that gave way, of which no object holds and *machine* never saw
+        one.
 
         Whoever wrote them has yet to take over the key that stays; if it became a new writer since, nobody will.
         """
@@ -159,7 +161,9 @@ class JoiningHistory(History):
         opened = {
             (epoch, each.id_of(epoch)) for each in self.keyrings if each.vault == keys.vault for epoch in each.epochs
         }
-        left = opened - shown - {(epoch, keys.id_of(epoch)) for epoch in keys.epochs}
+        seen = map(NamedKey.parse, Ledger(machine.layout, keys).state.ours.values())
+        known = {(named.epoch, named.commitment) for named in seen}
+        left = opened - shown - known - {(epoch, keys.id_of(epoch)) for epoch in keys.epochs}
         found = []
         for key, content in stored if left else ():
             name = SegmentName.parse(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,11 +61,20 @@ def left(history: History) -> set[str]:
 
 @dataclass
 class Evidence:
-    """The writers about whom a pull must alarm, those about whom it may, and whether the store is not this vault's."""
+    """The writers about whom a pull must alarm, those about whom it may, and whether the store is not this vault's.
+
+    Of those that the device has not *heard* of, one alarm may stand for all.
+    """
 
     must: set[str] = field(default_factory=set)
     may: set[str] = field(default_factory=set)
     another: bool = False
+    heard: Callable[[str], bool] = lambda writer: True
+
+    def named_by(self, writers: set[str]) -> set[str]:
+        """Return those whom alarms about *writers* name; an empty one is for all that were not heard of."""
+        unheard = {each for each in self.must | self.may if not self.heard(each)} if "" in writers else set()
+        return (writers - {""} if unheard else writers) | unheard
 
 
 def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict[str, bytes]) -> Evidence:
@@ -75,7 +84,8 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict
     *waiting* are the keys of what it sealed and could not confirm. Of what is sealed under a key whose object is shown
     it may wait, instead, for the person to take the key over.
     """
-    found = Evidence()
+    found = Evidence(heard=lambda writer: writer in known or ledger.log(writer).position > 0)
+    known = {*ledger.state.vouched, *ledger.state.devices}  # before the pull
     files = key_files(shown.items())
     opened = {file.epoch.to_bytes(4, "big") + file.commitment for file in files if file.vault == keys.vault}
     tips, accepted = Tips(keys), set(ledger.state.accepted)

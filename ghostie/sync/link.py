@@ -35,7 +35,7 @@ from ghostie.sync.log import Ledger
 from ghostie.sync.notices import NEW_PASSPHRASE, NEW_PASSPHRASE_GAVE_WAY, RIVAL, Notice
 from ghostie.sync.refused import WRITER, Refused, Verdict
 from ghostie.sync.segment import ROOT, BadSegment, SegmentName, key_digest, key_name, name_parts, open_segment
-from ghostie.sync.standing import NamedKey, Standing, best, is_held, judge
+from ghostie.sync.standing import GAVE_WAY, NamedKey, Standing, best, gave_way, is_held, judge
 from ghostie.vault import Vault
 from ghostie.vault.device import load_device
 
@@ -309,7 +309,7 @@ class Link:
         if not listing.names and not listing.slots:
             raise (EmptyFolder if self.replicated else StoreChanged)(why="it is empty")
         keys = self.vault.keys
-        problem: KeysRotated | NewerFormat | None = None
+        problem: KeysRotated | NewerFormat | StoreChanged | None = None
         held: dict[str, KeyFile] = {}
         others = 0
         smallest = sorted(listing.slots, key=lambda digest: (listing.slot_info(digest).size, digest))
@@ -327,16 +327,15 @@ class Link:
                 continue
             if is_held(keys, slot):
                 held[digest] = slot
+            elif gave_way(keys, slot):
+                problem = problem or self._older_alone(GAVE_WAY)
             else:
                 problem = KeysRotated()
         if held:
             digest = best(held, put=self.ledger.state.put, replaced=self.ledger.state.replaced)
             is_older = held[digest].epoch < keys.current
             if is_older and not files.is_there(self.vault.layout.pending_key):
-                why = "its newest key object is gone, and an older one is there"
-                if self.replicated:
-                    raise KeyMayCome(why=why, older=True)
-                raise KeyObjectGone(why=why)
+                raise self._older_alone("its newest key object is gone, and an older one is there")
             self.config = replace(self.config, slot=digest)
             if is_older:
                 self.tell(NEW_PASSPHRASE_GAVE_WAY)  # the key that was opened here is yet to be sent
@@ -351,6 +350,10 @@ class Link:
                 raise KeyMayCome(why="what is there of it is not whole" if listing.slots else "its key object is gone")
             raise StoreChanged(why="it holds another vault")
         raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")
+
+    def _older_alone(self, why: str) -> StoreChanged:
+        """Return what to raise where none is left but objects of keys that are not the newest."""
+        return KeyMayCome(why=why, older=True) if self.replicated else KeyObjectGone(why=why)
 
     def _is_anothers(self, listing: Listing) -> bool:
         """Tell whether another vault sealed the segments that are there, as far as a few of them show."""
@@ -388,10 +391,18 @@ class Link:
             with contextlib.suppress(NotFound):
                 verdict = verdicts[digest] = self._verdict_on(listing, digest)
                 self.refused.note(listing.slot_info(digest), verdict)
-        ours = {digest: NamedKey.parse(state.ours[digest]) for digest in others if digest in state.ours}
+        seen = {digest: NamedKey.parse(spelt) for digest, spelt in state.ours.items()}
+        ours = {digest: seen[digest] for digest in others if digest in seen}
         if Verdict.RIVAL in verdicts.values():
             self.tell(RIVAL)
-        self.standing = judge(self.vault.keys, self.config.slot, ours, replaced=state.replaced, strange=state.strange)
+        self.standing = judge(
+            self.vault.keys,
+            self.config.slot,
+            ours,
+            replaced=state.replaced,
+            strange=state.strange,
+            seen=seen.values(),
+        )
         if (notice := self.standing.notice) is not None:
             self.tell(notice)
 

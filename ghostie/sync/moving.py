@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ghostie import codec, files
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.keys import KeyFile
 from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.crypto.unlock import Sources, keep_left, read_key_file, unlock, unwrap_with, with_left
-from ghostie.errors import BadJson, CannotWrite, Damaged, KeysChanged, NewKeyNotOpened, NotConfirmed, NotPlain, WrongKey
+from ghostie.errors import (
+    BadJson,
+    CannotWrite,
+    Damaged,
+    KeyObjectGone,
+    KeysChanged,
+    NewKeyNotOpened,
+    NotConfirmed,
+    NotPlain,
+    WrongKey,
+)
 from ghostie.memory import Version
 from ghostie.paths import Layout
-from ghostie.sync.config import reseal_credentials
+from ghostie.sync.config import known_config, reseal_credentials
+from ghostie.sync.log import Ledger
 from ghostie.sync.slots import note_new_key
+from ghostie.sync.standing import GAVE_WAY, gave_way
 from ghostie.vault.device import load_device
 from ghostie.vault.query import reseal_filters
 from ghostie.vault.sealedlog import SealedLog
@@ -38,8 +51,8 @@ def rotate(layout: Layout, keys: Keys, passphrase: str, cost: keyring.Cost) -> i
 def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
     """Take over the epoch that another device opened, from the store's key object *slot*; also in place of an own one.
 
-    Raises NewKeyNotOpened if the passphrase does not open it, BadWords if the words do not, and WrongKey if nothing
-    opens what is here.
+    Raises NewKeyNotOpened if the passphrase does not open it, BadWords if the words do not, WrongKey if nothing opens
+    what is here, and KeyObjectGone for a key that this device has left for its own.
     """
     here = read_key_file(layout)
     secret = sources.store_secret()
@@ -51,18 +64,28 @@ def take_over(layout: Layout, slot: KeyFile, sources: Sources) -> int:
         older = Keys(newer.vault, {epoch: key for epoch, key in newer.epochs.items() if epoch <= here.epoch})
     else:
         older = unlock(layout, sources)  # two devices opened an epoch at once: what is here is under the other one
+        if gave_way(with_left(layout, older), slot):
+            raise KeyObjectGone(why=GAVE_WAY)
     passphrase = sources.passphrase_after(secret, fresh=False)
-    done = move(layout, older, newer, keyring.wrap(newer, passphrase, here.cost))
-    files.remove_durably([layout.pending_key])  # an own epoch that gave way is not to be published
-    return done
+    return move(layout, older, newer, keyring.wrap(newer, passphrase, here.cost), goes_by=slot.digest)
 
 
-def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None = None) -> int:
+def move(
+    layout: Layout,
+    older: Keys,
+    newer: Keys,
+    file: KeyFile,
+    slot: KeyFile | None = None,
+    *,
+    goes_by: str | None = None,
+) -> int:
     """Seal everything again under *newer* keys, which *file* wraps; return how many version files there were.
 
-    *slot* is the key object that the store gets with the next push. Raises VaultBusy, KeysChanged, or CannotRead for a
-    file that the system does not give: then nothing was moved. What is raised in the middle (CannotRead, CannotWrite)
-    leaves the rest of the move to the next command.
+    *slot* is the key object that the store gets with the next push; without it nothing that waited for that is sent any
+    more. *goes_by* is the digest of the store's key object that was taken over.
+
+    Raises VaultBusy, KeysChanged, or CannotRead for a file that the system does not give: then nothing was moved. What
+    is raised in the middle (CannotRead, CannotWrite) leaves the rest of the move to the next command.
     """
     carried = b"".join(epoch.to_bytes(4, "big") + key for epoch, key in sorted(older.epochs.items()))
     link = seal(newer, Purpose.CHAIN, (b"move", older.vault), carried)
@@ -71,6 +94,7 @@ def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile 
         "keys": link.hex(),
         "file": file.spelt().decode(),
         "slot": slot.spelt().decode() if slot is not None else None,
+        "goes_by": goes_by,
     }
     with files.locked(layout.lock):
         if files.is_there(layout.next_key) or read_key_file(layout).commitment != older.id_of(older.current):
@@ -78,7 +102,7 @@ def move(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile 
         _check_readable(layout, older)
         files.write_durably(layout.next_key, codec.dumps(note))
         with _under_way():
-            return _reseal(layout, older, newer, file, slot)
+            return _reseal(layout, older, newer, file, slot, goes_by)
 
 
 def finish_move(layout: Layout, sources: Sources) -> bool:
@@ -88,6 +112,7 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
         vault, link = bytes.fromhex(note["from"]), bytes.fromhex(note["keys"])
         file = keyring.parse(note["file"].encode())
         slot = keyring.parse(note["slot"].encode()) if note["slot"] is not None else None
+        goes_by: str | None = note.get("goes_by")  # an earlier ghostie did not note it
     except FileNotFoundError:
         return False
     except (BadJson, KeyError, TypeError, ValueError, AttributeError):
@@ -109,7 +134,7 @@ def finish_move(layout: Layout, sources: Sources) -> bool:
     with files.locked(layout.lock):
         if files.is_there(layout.next_key):  # else another process has finished it meanwhile
             with _under_way():
-                _reseal(layout, Keys(vault, epochs), newer, file, slot)
+                _reseal(layout, Keys(vault, epochs), newer, file, slot, goes_by)
     return True
 
 
@@ -144,7 +169,7 @@ def _check_readable(layout: Layout, older: Keys) -> None:
             files.read(path)
 
 
-def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None) -> int:
+def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFile | None, goes_by: str | None) -> int:
     """Do what a move does, from where it is. The lock is held."""
     if newer.vault == older.vault:
         newer = newer.beside(with_left(layout, older)).beside(with_left(layout, newer))
@@ -163,15 +188,30 @@ def _reseal(layout: Layout, older: Keys, newer: Keys, file: KeyFile, slot: KeyFi
     reseal_filters(layout, older, newer)
     if newer.vault == older.vault:
         _reseal_logs(layout, newer)
+        if goes_by is not None:
+            _go_by(layout, newer, goes_by)
     else:
         # what was done, and what was known of a store, was under the vault that this device leaves
         files.remove_durably([layout.operations, layout.left_keys])
         start_over(layout)
     if slot is not None:
         note_new_key(layout, slot, joining=newer.vault != older.vault)
+    else:
+        files.remove_durably([layout.pending_key])  # it holds a key that gave way, or a passphrase of one
     files.write_durably(layout.master_key, file.spelt())
     _end(layout)
     return len(stems)
+
+
+def _go_by(layout: Layout, newer: Keys, digest: str) -> None:
+    """Let the key object *digest* be the one that the device goes by, in place of one whose key it leaves."""
+    config = known_config(layout)
+    if config is None or config.vault != newer.vault.hex() or config.slot == digest:
+        return
+    ledger = Ledger(layout, newer)
+    ledger.state.replaced = sorted({*ledger.state.replaced, config.slot} - {digest})
+    ledger.save()
+    replace(config, slot=digest).save(layout)
 
 
 def _end(layout: Layout) -> None:

@@ -31,6 +31,10 @@ NOTICES: Final[Mapping[str, str]] = {
         "another device opened a new key for this vault, too, and this device's stays: the other one is told, and takes"
         " it over; until then `ghostie sync setup` here reads what it wrote under its own"
     ),
+    "key-waits": (
+        "another device goes on under a key for this vault that gave way: what it writes is read when it has taken the"
+        " key that stays over, by `ghostie sync setup` there"
+    ),
     "reborn": "this device was copied or restored from a backup: it goes on as a new writer, and nothing is lost",
     "retired": "this device was retired by another one: it starts over as a new writer, and nothing is lost",
     "forked": ("the log of {device!r} goes on in two ways, as after a copied or restored device; both were taken in"),
@@ -88,5 +92,6 @@ RIVAL: Final = Notice("rival")
 TWO_PASSPHRASES: Final = Notice("two-passphrases")
 KEY_STAYS: Final = Notice("key-stays")
 KEY_GIVES_WAY: Final = Notice("key-gives-way")
+KEY_WAITS: Final = Notice("key-waits")
 REBORN: Final = Notice("reborn")
 RETIRED: Final = Notice("retired")

@@ -20,7 +20,7 @@ from ghostie.errors import NewerFormat, NotFound, StoreRefused
 from ghostie.memory import Version
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.log import Alarm, WriterLog
-from ghostie.sync.notices import Notice
+from ghostie.sync.notices import KEY_WAITS, Notice
 from ghostie.sync.refused import UNREAD, Refused, Verdict, keep_copy
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, open_segment
 
@@ -187,6 +187,9 @@ class Reading:
         except BadSegment as error:
             self._spend(len(content))
             if error.facts["foreign"] and self._link.standing.is_rivals(content):
+                self.refused.forget(info)  # it was refused before the key was known
+                if self._link.standing.notice is None:
+                    self._link.tell(KEY_WAITS)
                 raise Held from None
             verdict = _verdict(error, content)
             self.unsure = self.refused.refuse(info, content, verdict) or self.unsure

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 from ghostie import files, text
 from ghostie.crypto import keys as keyring
-from ghostie.errors import EmptyFolder, KeyMayCome, KeyObjectGone, NotFound, RefusedKeyFile, StoreChanged, StoreRefused
+from ghostie.errors import EmptyFolder, KeyMayCome, KeyObjectGone, NotFound, RefusedKeyFile, StoreChanged
 from ghostie.memory import Version
 from ghostie.sync import intake
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.reading import alarm
 from ghostie.sync.segment import Segment, SegmentName, key_name, open_segment
-from ghostie.sync.survey import holes, read_all
+from ghostie.sync.survey import holes, is_under_a_rival, read_all
 
 NAMED = 3  # objects that are given up by name
 
@@ -33,7 +32,7 @@ def repair(link: Link, *, dry_run: bool = False) -> list[str]:
             link.check_vault(listing)
         if notice := intake.check_self(link, listing, dry_run=dry_run):
             done.append(notice.sentence())
-        waits = {name for name in bad if not _is_own(link, name) and _is_under_a_rival(link, name)}
+        waits = {name for name in bad if not _is_own(link, name) and is_under_a_rival(link, name)}
         for writer in sorted({name.writer for name in waits}):
             who = alarm(link, "foreign", writer, 0, "").device or writer
             done.append(f"left what {who} sealed under another key as it is: `ghostie sync setup` brings it together")
@@ -89,15 +88,6 @@ def _mend_slot(link: Link, listing: Listing, done: list[str], dry_run: bool, *, 
         link.store.write({key_name(digest): raw}, [] if digest == old else [key_name(old)])
         link.config = replace(link.config, slot=digest)
         link.config.save(link.vault.layout)
-
-
-def _is_under_a_rival(link: Link, name: SegmentName) -> bool:
-    """Tell whether the segment *name* was sealed under a key that another device opened at the same time."""
-    if not link.standing.rivals:
-        return False
-    with contextlib.suppress(NotFound, StoreRefused):
-        return link.standing.is_rivals(link.store.get(name.key))
-    return False
 
 
 def _is_own(link: Link, name: SegmentName) -> bool:

@@ -44,12 +44,12 @@ from ghostie.errors import (
 from ghostie.paths import Layout
 from ghostie.sync import keyobjects
 from ghostie.sync.config import Config, known_config
-from ghostie.sync.link import MOST_TRIED, Link, Watcher, alone, ignore, look, reach
+from ghostie.sync.link import MOST_OURS, MOST_TRIED, Link, Watcher, alone, ignore, look, reach
 from ghostie.sync.log import Ledger, State
 from ghostie.sync.moving import finish_move, move, start_over, take_over
 from ghostie.sync.segment import Seen, key_name
 from ghostie.sync.slots import note_new_key, read_pending, send
-from ghostie.sync.standing import best, is_held, is_left, rank
+from ghostie.sync.standing import NamedKey, best, is_held, is_left, rank
 from ghostie.vault import Vault, make_home
 from ghostie.vault.device import Device, load_device, new_device
 
@@ -370,7 +370,7 @@ def _caught_up(meant: _Meant, here: KeyFile, ours: Mapping[str, KeyFile]) -> tup
     if taken is None:
         strange += _kept_beside(meant, vault, {each: gave_way[each] for each in gave_way if each not in stays})
     left = [each for each in gave_way if ranks[each] == mine]
-    state = _note_keys(meant.layout, vault, left, strange, more=len(vault.keys.left) > known)
+    state = _note_keys(meant.layout, vault, left, strange, gave_way, more=len(vault.keys.left) > known)
     return vault, taken or best(held, put=state.put, replaced=state.replaced)
 
 
@@ -395,14 +395,25 @@ def _kept_beside(meant: _Meant, vault: Vault, losing: Mapping[str, KeyFile]) -> 
     return unopened
 
 
-def _note_keys(layout: Layout, vault: Vault, gave_way: Iterable[str], strange: Iterable[str], *, more: bool) -> State:
-    """Note which key objects this device left for another's, and which nobody of the vault made; return the state."""
+def _note_keys(
+    layout: Layout,
+    vault: Vault,
+    left: Iterable[str],
+    strange: Iterable[str],
+    unheld: Mapping[str, KeyFile],
+    *,
+    more: bool,
+) -> State:
+    """Note which key objects this device *left* for another's, which nobody of the vault made (*strange*), and the keys
+    of those that it does not go by; return the state."""
     ledger = Ledger(layout, vault.keys)
     state = ledger.state
-    before = (state.replaced, state.strange)
-    state.replaced = sorted({*state.replaced, *gave_way})
+    before = (state.replaced, state.strange, len(state.ours))
+    state.replaced = sorted({*state.replaced, *left})
+    for digest, file in [*unheld.items()][: max(MOST_OURS - len(state.ours), 0)]:
+        state.ours[digest] = NamedKey(file.epoch, file.commitment).to_text()
     state.strange = sorted({*state.strange, *strange})[:MOST_STRANGE]
-    if before != (state.replaced, state.strange) or more:
+    if before != (state.replaced, state.strange, len(state.ours)) or more:
         state.refused = ""  # what did not open may open now
         ledger.save()
     return state

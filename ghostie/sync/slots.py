@@ -22,7 +22,7 @@ from ghostie.paths import Layout
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.notices import TWO_PASSPHRASES
 from ghostie.sync.segment import key_name
-from ghostie.sync.standing import Standing
+from ghostie.sync.standing import gave_way
 
 LOOKS = 4  # at a store that does not show at once what it took
 
@@ -80,6 +80,9 @@ def send(link: Link, listing: Listing) -> bool:
     slot, state = read_pending(link.vault.layout), link.ledger.state
     if slot is None:
         return False
+    if gave_way(link.vault.keys, slot):
+        files.remove_durably([link.vault.layout.pending_key])  # a take-over that an earlier ghostie did not finish
+        return False
     before = link.config.slot
     rival = link.standing.rival
     if state.put != slot.digest and rival is not None and rival.epoch >= slot.epoch:
@@ -129,4 +132,4 @@ def tidy(link: Link) -> None:
         link.store.write({}, [key_name(digest) for digest in doomed])
         state.replaced = sorted({*state.replaced} - {*doomed})
         link.ledger.save()
-        link.standing = Standing(rivals=standing.rivals, outranks=standing.outranks)
+        link.standing = replace(standing, superseded=(), left=(), twins=())

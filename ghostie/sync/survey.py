@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 from ghostie import text
@@ -10,7 +11,7 @@ from ghostie.sync import arriving, compaction, intake
 from ghostie.sync.link import Link, Listing
 from ghostie.sync.litter import in_words, sorted_out
 from ghostie.sync.log import KEY_OBJECT, Alarm
-from ghostie.sync.notices import Notice
+from ghostie.sync.notices import KEY_WAITS, Notice
 from ghostie.sync.outbox import Outbox
 from ghostie.sync.reading import alarm
 from ghostie.sync.segment import BadSegment, Segment, SegmentName, key_name, open_segment
@@ -135,7 +136,10 @@ def verify(link: Link) -> list[str]:
             problems.append(str(error))
         except (RefusedKeyFile, NotFound) as error:
             problems.append(f"the vault's key object {key_name(link.config.slot)} was altered or damaged: {error}")
-        problems += bad.values()
+        waits = {name for name in bad if is_under_a_rival(link, name)}
+        if waits and link.standing.notice is None:
+            link.tell(KEY_WAITS)
+        problems += [why for name, why in bad.items() if name not in waits]
         litter, strays = sorted_out(listing.strays)
         if litter:
             link.tell(Notice("litter", in_words(litter)))
@@ -144,6 +148,7 @@ def verify(link: Link) -> list[str]:
         problems += [
             alarm(link, "gap", name.writer, name.first, f"before position {name.first:,}").sentence()
             for name in holes(link, sound)
+            if name.writer not in {each.writer for each in waits}
         ]
         return problems
 
@@ -168,6 +173,15 @@ def read_all(link: Link) -> tuple[Listing, list[Segment], dict[SegmentName, str]
             break  # else its writer may just have merged it into a bigger one: look again
     intake.recall(link, listing)
     return listing, sound, bad
+
+
+def is_under_a_rival(link: Link, name: SegmentName) -> bool:
+    """Tell whether the segment *name* was sealed under a key that another device opened at the same time."""
+    if not link.standing.known:
+        return False
+    with contextlib.suppress(NotFound, StoreRefused):
+        return link.standing.is_rivals(link.store.get(name.key))
+    return False
 
 
 def holes(link: Link, sound: list[Segment]) -> list[SegmentName]:

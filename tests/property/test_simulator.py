@@ -41,7 +41,7 @@ from ghostie.vault.vault import TakenIn, Vault
 from tests import seeds
 
 EVERYDAY, CHUNK = 96, 12
-OTHERS = [("keys", range(at, at + 8)) for at in (20, 28, 36)] + [("folders", range(at, at + 6)) for at in (0, 6)]
+OTHERS = [("keys", range(at, at + 8)) for at in (0, 8, 16)] + [("folders", range(at, at + 6)) for at in (0, 6)]
 PARTS = {"keys": 125, "folders": 60}  # of each thousand drawn histories so many are of this kind, and are one part
 # of so many histories so many raised an alarm, or did not come to one state, when that was counted (see `most`)
 EXCEPTIONS = {"keys": (17, 485), "folders": (8, 180)}
@@ -49,6 +49,14 @@ FOUND_OTHERS = {
     "a pending passphrase of the key before replaced the newest key object": ("keys", 152),
     "a key object that came damaged once was never read again": ("keys", 14),
     "a device that was to retire another was asked first whether to pull": ("folders", 62),
+    "two devices swapped their keys: one sent its own though it had left it": ("keys", 5),
+    "a passphrase of the key before was sent after a take-over that was cut off": ("keys", 250),
+    "two more devices stayed under two keys": ("keys", 142),
+    "what was under a key that gave way was called another vault's": ("keys", 154),
+    "a key object that the passphrase did not open made an alarm of all under its key": ("keys", 205),
+    "the same, another time": ("keys", 170),
+    "the same, a third time": ("keys", 230),
+    "of logs that a newcomer has not heard of one alarm spoke for all, which was taken for none": ("keys", 123),
     "a half file had a length that a whole one may have": ("folders", 96),
     "a purge of what another device keeps to itself was on its way when the rounds ended": ("folders", 5_000_099),
 }

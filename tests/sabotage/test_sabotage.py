@@ -56,6 +56,27 @@ PATCHES = (
         "tests/sync/test_copies.py::test_half_of_one_of_two_ways_is_not_taken_for_the_rest_of_the_other",
     ),
     Patch(
+        "a key that gave way and waits for the store is sent",
+        "sync/slots.py",
+        "if gave_way(link.vault.keys, slot):",
+        "if False:",
+        "tests/sync/test_keys_at_once.py::test_a_key_that_gave_way_and_still_waits_for_the_store_is_not_sent",
+    ),
+    Patch(
+        "a device goes back to a key that gave way",
+        "sync/moving.py",
+        "if gave_way(with_left(layout, older), slot):",
+        "if False:",
+        "tests/sync/test_keys_at_once.py::test_nobody_goes_back_to_a_key_that_gave_way",
+    ),
+    Patch(
+        "a key is forgotten with its object",
+        "sync/standing.py",
+        "for file in (*seen, *others.values())",
+        "for file in others.values()",
+        "tests/sync/test_keys_at_once.py::test_what_is_under_a_key_that_gave_way_is_no_alarm_though_its_object_is_gone",
+    ),
+    Patch(
         "the vault is not pinned",
         "sync/link.py",
         'raise StoreChanged(why="it holds another vault" if listing.slots else "its key object is gone")',

@@ -14,13 +14,21 @@ from ghostie.backends.store import MemoryStore, ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.errors import KeyObjectGone, KeysRotated, NotRetired, StoreRefused, Unreachable, WrongKey
 from ghostie.paths import Layout
-from ghostie.sync import engine, repair, survey
+from ghostie.sync import engine, moving, repair, survey
 from ghostie.sync.link import Link, look
 from ghostie.sync.moving import rotate
-from ghostie.sync.notices import KEY_GIVES_WAY, KEY_STAYS, NEW_PASSPHRASE_GAVE_WAY, REBORN, TWO_PASSPHRASES, Notice
+from ghostie.sync.notices import (
+    KEY_GIVES_WAY,
+    KEY_STAYS,
+    KEY_WAITS,
+    NEW_PASSPHRASE_GAVE_WAY,
+    REBORN,
+    TWO_PASSPHRASES,
+    Notice,
+)
 from ghostie.sync.retiring import retire
 from ghostie.sync.segment import key_name
-from ghostie.sync.slots import note_new_key
+from ghostie.sync.slots import is_pending, note_new_key
 from ghostie.vault.upkeep import tidy
 
 from .joining import MINE, join, link_of, linked, new, sources
@@ -197,6 +205,96 @@ def test_repair_does_not_make_a_split_silent(tmp_path: Path, store: FolderStore)
     join(ranked(layouts)[1], store)
     pushed(ranked(layouts)[1], store)
     one_vault(layouts, store, "a", "b", "c", "d")
+
+
+def test_a_take_over_that_is_cut_off_never_sends_the_key_that_gave_way(
+    tmp_path: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts = two(tmp_path, store)
+    for layout in layouts:
+        rotated(layout)
+    stays, gives_way = ranked(layouts)
+    pushed(stays, store)
+    key, there = linked(stays, store).vault.keys, look(store).slots
+    with monkeypatch.context() as cut:
+        cut.setattr(moving, "_reseal", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            join(gives_way, store)
+    assert gives_way.next_key.exists()
+    assert is_pending(gives_way)
+    join(gives_way, store)
+    assert not is_pending(gives_way)
+    pushed(gives_way, store)
+    assert look(store).slots == there, "the key that gave way never reaches the store"
+    assert [link.vault.keys for link in one_vault(layouts, store, "a", "b", "c", "d")] == [key, key]
+
+
+def cut_off(*_: object) -> int:
+    raise KeyboardInterrupt
+
+
+def test_a_key_that_gave_way_and_still_waits_for_the_store_is_not_sent(tmp_path: Path, store: FolderStore) -> None:
+    """An earlier ghostie left it waiting where its take-over was cut off."""
+    layouts = two(tmp_path, store)
+    for layout in layouts:
+        rotated(layout)
+    stays, gives_way = ranked(layouts)
+    pushed(stays, store)
+    waiting, there = gives_way.pending_key.read_bytes(), look(store).slots
+    join(gives_way, store)
+    gives_way.pending_key.write_bytes(waiting)
+    pushed(gives_way, store)
+    assert look(store).slots == there
+    one_vault(layouts, store, "a", "b", "c", "d")
+
+
+def test_nobody_goes_back_to_a_key_that_gave_way(tmp_path: Path, store: FolderStore) -> None:
+    layouts = two(tmp_path, store)
+    for layout in layouts:
+        rotated(layout)
+    at_once(layouts, store)
+    stays, gives_way = ranked(layouts)
+    join(gives_way, store)
+    link = linked(gives_way, store)
+    kept = linked(stays, store).config.slot
+    assert link.config.slot == kept, "it goes by the object of the key that it took over"
+    store.write({}, [key_name(kept)])
+    with pytest.raises(KeyObjectGone):
+        engine.pull(link)
+    with pytest.raises(KeyObjectGone):
+        join(gives_way, store)
+    assert "put this vault's key object back" in repair.repair(linked(gives_way, store))
+    pushed(gives_way, store)
+    one_vault(layouts, store, "a", "b", "c", "d")
+
+
+def test_what_is_under_a_key_that_gave_way_is_no_alarm_though_its_object_is_gone(
+    tmp_path: Path, store: FolderStore
+) -> None:
+    """A device that never held that key waits for its writer, and says so at each sync."""
+    layouts = two(tmp_path, store)
+    third = link_of(join(Layout(tmp_path / "tablet"), store), store).vault.layout
+    for layout in layouts:
+        rotated(layout)
+    at_once(layouts, store)
+    stays, gives_way = ranked(layouts)
+    join(third, store)
+    assert KEY_GIVES_WAY in kinds(linked(third, store))
+    store.write({}, [key_name(linked(gives_way, store).config.slot)])
+    for _ in range(2):
+        link = linked(third, store)
+        pulled = engine.pull(link, yes=True)
+        assert (pulled.alarms, KEY_WAITS in pulled.notices) == ((), True)
+    assert survey.verify(link) == []
+    assert "accepted" not in " ".join(repair.repair(linked(third, store)))
+    join(gives_way, store)
+    pushed(gives_way, store)
+    link = linked(third, store)
+    pulled = engine.pull(link, yes=True)
+    assert (pulled.alarms, pulled.notices) == ((), ())
+    one_vault(layouts, store, "a", "b", "c", "d")
+    engine.pull(linked(third, store), yes=True)
+    assert contents(linked(third, store)) == ["a", "b", "c", "d"]
 
 
 def test_a_higher_epoch_stays(tmp_path: Path, store: FolderStore) -> None:
