@@ -78,9 +78,15 @@ class KeyHistory(JoiningHistory):
                 self._comes_back(name, machine)
         self._held = self._not_to_leave()
         super()._live()
-        for machine in [each for each in self.machines if each.layout.next_key.exists()]:
-            self.reopen(machine)  # the disk was full in the middle of a move: the next command finishes it
+        for machine in [each for each in self.machines if self._keys_changed(each)]:
+            self.reopen(machine)  # a move was begun, or made by what failed later: the next command is a new process
         self._nothing_left()
+
+    def _keys_changed(self, machine: Machine) -> bool:
+        keys = machine.link.vault.keys
+        if machine.layout.next_key.exists():
+            return True
+        return read_key_file(machine.layout).commitment != keys.id_of(keys.current)
 
     def _comes_back(self, name: str, machine: Machine) -> None:
         del self._away[name]
