@@ -284,7 +284,7 @@ class KeysChanged(GhostieError):
 class KeysRotated(GhostieError):
     exit_code = 12
     message = "another device opened a new key for this vault"
-    hint = "`ghostie sync setup` takes it over; it asks for the passphrase"
+    hint = "`ghostie sync setup` takes it over; it asks for the passphrase of the device that opened it"
 
 
 class NoPassphrase(GhostieError):

@@ -110,7 +110,7 @@ def _tell_pushed(out: Output, done: Pushed, dry_run: bool, said: tuple[Alarm, ..
     for stem in done.unreadable:
         out.warn(f"version file {stem} does not open and was not sent; see `ghostie doctor`")
     if done.new_key:
-        out.note("put this vault's key on the store, sealed under the passphrase")
+        out.note(f"{'would put' if dry_run else 'put'} this vault's key on the store, sealed under the passphrase")
     if done.renewed:
         out.note(f"wrote {text.plural(done.renewed, 'object')} on the store anew")
     if not done.versions and not done.segments:

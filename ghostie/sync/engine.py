@@ -24,7 +24,10 @@ BRAKE_SHARE = 5
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push sent, or (in a dry run) would send; *waiting*: why it sent nothing yet."""
+    """What a push sent, or (in a dry run) would send; *waiting*: why it sent nothing yet.
+
+    A dry run does not count what would be *renewed*.
+    """
 
     versions: int = 0
     memories: int = 0
@@ -71,9 +74,9 @@ def _push(link: Link, *, dry_run: bool) -> Pushed:
     outbox = Outbox(link)
     versions = outbox.unpublished()
     memories = len({memory_id for memory_id, _ in versions})
-    if dry_run:
-        return Pushed(len(versions), memories, len(outbox.names()))
     new_slot = slots.is_pending(link.vault.layout)
+    if dry_run:
+        return Pushed(len(versions), memories, len(outbox.names()), new_key=new_slot)
     if not (versions or new_slot or outbox.stale() or outbox.names() or outbox.word_is_due()):
         return Pushed()
     looked = link.begin_look()

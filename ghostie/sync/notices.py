@@ -25,7 +25,7 @@ NOTICES: Final[Mapping[str, str]] = {
     ),
     "key-stays": (
         "another device opened a new key for this vault, and that one stays: `ghostie sync setup` takes it over; it"
-        " asks for the passphrase, and nothing is lost"
+        " asks for the passphrase of that device, and nothing is lost"
     ),
     "key-gives-way": (
         "another device opened a new key for this vault, too, and this device's stays: the other one is told, and takes"

@@ -139,6 +139,8 @@ class Moved:
 
     incoming: int = 0
     outgoing: int = 0
+    new_key: bool = False
+    renewed: int = 0
     conflicts: int = 0
     alarm: str | None = None
     reached: bool = field(default=False)
@@ -152,13 +154,16 @@ class Moved:
         return done
 
     def pushed(self, done: Pushed) -> Pushed:
-        self.outgoing = done.versions
-        self.reached = self.reached or bool(done.segments)  # with nothing to push there was no request
+        self.outgoing, self.new_key, self.renewed = done.versions, done.new_key, done.renewed
+        # with nothing to push there was no request
+        self.reached = self.reached or bool(done.segments or done.new_key or done.renewed)
         return done
 
     def words(self) -> str:
         parts = [f"pulled {self.incoming:,}"] if self.incoming else []
         parts += [f"pushed {self.outgoing:,}"] if self.outgoing else []
+        parts += ["pushed a new key object"] if self.new_key else []
+        parts += [f"renewed {text.plural(self.renewed, 'object')}"] if self.renewed else []
         parts += [text.plural(self.conflicts, "conflict")] if self.conflicts else []
         return ", ".join(parts) or "nothing new"
 

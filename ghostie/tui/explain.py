@@ -74,6 +74,25 @@ NOTICES: Final[Mapping[str, Explained]] = {
         "This device opens with its old passphrase, and syncs as before.",
         "`ghostie keys passwd` gives it the new one; who invites or joins needs the new one, too.",
     ),
+    "new-passphrase-gave-way": Explained(
+        "This device's new key stays, and the store opens by the passphrase that is in use here. The other device has"
+        " the new passphrase, and is told of the key.",
+        "To have the new passphrase everywhere, `ghostie keys passwd` here, then {push}.",
+    ),
+    "two-passphrases": Explained(
+        "Each device opens with its own, and a device that joins may give either. Nothing is lost.",
+        "If one of the two is not to open the vault any more, `ghostie keys rotate` with the other, then {push}.",
+    ),
+    "key-stays": Explained(
+        "Nothing is lost. What other devices seal under that key can be read here once this device has it.",
+        "{setup}, with the same store and the passphrase of the device that opened the key. If no device of yours did,"
+        " look who has access to the store.",
+    ),
+    "key-gives-way": Explained(
+        "This device goes on with its own key. What the other one sealed under its key, and this one cannot read yet,"
+        " is sealed again once it takes this one over.",
+        "Sync on the other device, and follow what it says; or {setup} here, with the same store, reads it now.",
+    ),
     "rival": Explained(
         "Nothing is lost, and this device goes on with its own vault.",
         "If your devices miss each other's memories, {setup} and this store once more bring them together.",
@@ -144,7 +163,11 @@ ERRORS: Final[Mapping[str, Explained]] = {
     "StoreNotOpened": Explained("Nothing was changed.", "Type it once more; the 24 words are the other way in."),
     "NewKeyNotOpened": Explained(
         "Another device opened a new key for this vault, and it has another passphrase. Nothing was changed.",
-        "Give that device's passphrase.",
+        "Give that device's passphrase. If no device of yours did, look who has access to the store.",
+    ),
+    "KeyAltered": Explained(
+        "Somebody who can write to the store changed it, or the store damaged it. Sync goes on; no device can join.",
+        "{repair} puts it back; then look who has access to the store.",
     ),
     "OlderWords": Explained(
         "They were written down before a new key was opened for the vault, and open nothing newer.",

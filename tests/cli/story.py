@@ -28,7 +28,7 @@ RECORD = {
     "source",
     "sync_metadata",
 }
-PUSHED = {"versions", "memories", "objects", "bytes", "unreadable", "notices", "dry_run"}
+PUSHED = {"versions", "memories", "objects", "bytes", "new_key", "renewed", "unreadable", "notices", "dry_run"}
 PULLED = {
     "versions",
     "added",

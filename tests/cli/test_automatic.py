@@ -195,8 +195,8 @@ def test_failures_are_counted_shown_and_said_once(pair: Scene) -> None:
     assert first.err.startswith("ghostie: error: the store cannot be reached")
     assert [done.err for done in more] == ["", ""]
     assert laptop("sync", "pull", code=20).err != "", "a person is always told"
-    for status in (("sync", "status"), ("sync", "status", "--offline"), ("sync", "auto")):
-        shown = laptop.ok(*status).out
+    for code, status in ((20, ("sync", "status")), (0, ("sync", "status", "--offline")), (0, ("sync", "auto"))):
+        shown = laptop(*status, code=code).out
         assert re.search(r"failing    last good sync \d+ \w+ ago, 4 failures: the store cannot be reached", shown)
     record = laptop.ok("sync", "status", "--json", "--offline").json()
     assert (record["failures"], record["last_good"] is not None) == (4, True)

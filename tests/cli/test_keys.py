@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -376,3 +377,37 @@ def test_a_new_key_seals_everything_again_and_the_old_words_are_void(pair: Scene
         assert {record["id"] for record in listed} == before | {added}
         device("sync", "verify", passphrase=PASSPHRASE, code=0)
         device.end_agent()
+
+
+def test_a_push_says_what_it_did_for_a_new_key_and_another_device_hears_which_passphrase_opens_it(pair: Scene) -> None:
+    laptop, phone = pair.device("laptop"), pair.device("phone")
+    laptop("keys", "passwd", passphrase=PASSPHRASE, env={"GHOSTIE_NEW_PASSPHRASE": NEW}, code=0)
+    done = laptop("sync", "push", "--dry-run", passphrase=NEW, code=0).err
+    assert "would put this vault's key on the store" in done
+    done = laptop("sync", "push", passphrase=NEW, code=0).err
+    assert "put this vault's key on the store" in done
+    assert "nothing to push" not in done and "anew" not in done, "a passphrase reseals nothing"
+    assert "nothing to push" in laptop("sync", "push", passphrase=NEW, code=0).err
+    laptop("keys", "rotate", passphrase=NEW, code=0)
+    pushed = laptop("sync", "push", "--json", passphrase=NEW, code=0).json()
+    assert (pushed["new_key"], pushed["versions"]) == (True, 0)
+    assert pushed["renewed"] == len(list(pair.store.rglob("*.seg"))) - len(segments_of(phone, pair.store))
+    laptop("keys", "rotate", passphrase=NEW, code=0)
+    laptop("sync", "run", "--scheduled", passphrase=NEW, code=0)
+    said = laptop.vault.joinpath("sync", "runs.log").read_text().splitlines()[-1]
+    assert "pushed a new key object, renewed" in said
+    before = tree(phone.vault / "keys")
+    told = failed(phone("sync", "run"), 12).err
+    assert "another device opened a new key for this vault" in told and "of the device that opened it" in told
+    told = failed(phone("sync", "setup", passphrase=PASSPHRASE), 12).err
+    assert "this passphrase does not open the new key of this vault" in told
+    assert "give the passphrase of the device that ran `ghostie keys rotate`" in told
+    assert tree(phone.vault / "keys") == before
+    phone("sync", "setup", passphrase=NEW, code=0)
+    phone("sync", "run", passphrase=NEW, code=0)
+    phone("sync", "verify", passphrase=NEW, code=0)
+
+
+def segments_of(device: Device, store: Path) -> list[Path]:
+    writer = json.loads((device.vault / "sync" / "device_id").read_text())["writer"]
+    return list(store.glob(f"ghostie/{writer}/memories/*.seg"))

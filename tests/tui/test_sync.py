@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from ghostie.crypto import keys as keyring
+from ghostie.sync import engine
+from ghostie.sync.arriving import A_DAY, LOOKS
 from ghostie.sync.config import Config
+from ghostie.sync.slots import note_new_key
 from ghostie.tui.screens.devices import DevicesPlace, InvitePlace
 from ghostie.tui.screens.prompts import QuestionPlace
 from ghostie.tui.screens.sync import SyncPlace
+from ghostie.vault.vault import wall_clock
 from tests.schedulers import stand_in
 from tests.tui.house import MASTER, PASSPHRASE, SIZES, House, Screen
 from tests.tui.meeting import Meeting
@@ -196,6 +201,9 @@ def test_an_alarm_is_explained_and_repaired_after_a_yes(house: House, meeting: M
     meeting.sync(house.vault)
     for path in meeting.folder.rglob(f"*{meeting.phone.device.writer}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert house.clock.now + A_DAY < wall_clock()
+    for _ in range(LOOKS):  # long before the screens look: their clock is this machine's
+        assert not engine.pull(meeting.link(house.vault)).alarms, "it may be on its way"
 
     async def story(screen: Screen) -> None:
         await screen.press("S")
@@ -212,6 +220,22 @@ def test_an_alarm_is_explained_and_repaired_after_a_yes(house: House, meeting: M
         await screen.sees("are whole")
 
     house.run(story, size=(80, 50))
+
+
+def test_a_sync_that_brings_a_new_key_to_the_store_says_so(house: House, meeting: Meeting) -> None:
+    house.add("under the old key")
+    meeting.sync(house.vault)
+    note_new_key(house.vault.layout, keyring.wrap(MASTER, "a whole new passphrase", keyring.FLOOR))
+
+    async def story(screen: Screen) -> None:
+        await screen.press("S")
+        await screen.sees("a sync would", "the vault's new key object")
+        assert "Nothing would move" not in screen.text()
+        await screen.press("enter")
+        await screen.sees("The store has the vault's new key object.")
+        assert "Nothing new" not in screen.text()
+
+    house.run(story)
 
 
 @presses(SyncPlace, "devices")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import re
+from importlib import import_module
 
 import pytest
 
+import ghostie.sync
 from ghostie import errors
 from tests.cli.device import ROOT
 
+SYNC = [import_module(f"ghostie.sync.{each.name}") for each in pkgutil.iter_modules(ghostie.sync.__path__)]
 CLASSES = [
     found
-    for _, found in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(found, errors.GhostieError) and found.__module__ == errors.__name__
+    for module in (errors, *SYNC)
+    for _, found in inspect.getmembers(module, inspect.isclass)
+    if issubclass(found, errors.GhostieError) and found.__module__ == module.__name__
 ]
 # whose words are all of the case's own
 GENERIC = {

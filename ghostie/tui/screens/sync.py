@@ -87,7 +87,7 @@ class SyncPlace(Working, Telling):
             if found["store"] is not None and not before.get("store"):
                 self.do_look()
         else:
-            kept = ("looked", "behind", "objects", "size", "incoming", "notices", "litter")
+            kept = ("looked", "behind", "objects", "size", "incoming", "outgoing", "notices", "litter")
             self._stands({**found, **{name: before[name] for name in kept if name in before}})
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -194,7 +194,8 @@ class SyncPlace(Working, Telling):
             sheet.gap()
             sheet.say(text.one_line(notice["sentence"]), "warn", sign="!")
             sheet.say(NOTICES[notice["kind"]].said(self._key), indent=2)
-        if not incoming["versions"] and not found["ahead"]:
+        outgoing = found.get("outgoing") or {}
+        if not (incoming["versions"] or found["ahead"] or outgoing.get("new_key")):
             if found["alarms"]:
                 return
             sheet.gap()
@@ -212,9 +213,11 @@ class SyncPlace(Working, Telling):
                 if count:
                     sheet.fact("", f"{sign} {count:,} {what}", "warn" if sign in "x!" else None)
         if found["ahead"]:
-            memories = (found.get("outgoing") or {}).get("memories")
+            memories = outgoing.get("memories")
             of = f" of {text.plural(memories, 'memory')}" if memories else ""
             sheet.fact("send", f"{text.plural(found['ahead'], 'version')}{of}")
+        if outgoing.get("new_key"):
+            sheet.fact("send" if not found["ahead"] else "", "the vault's new key object")
 
     def _last(self, sheet: Sheet, found: Mapping[str, Any]) -> None:
         if found["runs"]:
@@ -432,7 +435,11 @@ def _said(done: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
         yield f"Took in {text.plural(done['pulled'], 'version')}: {', '.join(parts) or 'nothing to see'}.", "good"
     if done["pushed"]:
         yield f"Sent {text.plural(done['pushed'], 'version')}, {text.size(done['size'])}.", "good"
-    if not done["pulled"] and not done["pushed"] and not done["arriving"]:
+    if done["new_key"]:
+        yield "The store has the vault's new key object.", "good"
+    if done["renewed"]:
+        yield f"Wrote {text.plural(done['renewed'], 'object')} of this device on the store anew.", "good"
+    if not any(done[name] for name in ("pulled", "pushed", "new_key", "renewed", "arriving")):
         yield "Nothing new on either side.", "good"
     if done["conflicts"]:
         yield f"! {text.plural(done['conflicts'], 'conflict')} to look at", "warn"

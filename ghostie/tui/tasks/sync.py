@@ -77,7 +77,7 @@ def look(desk: Desk) -> dict[str, Any]:
             "both": len(taken.conflicts),
             "removals": pulled.removals,
         },
-        "outgoing": {"versions": pushed.versions, "memories": pushed.memories},
+        "outgoing": {"versions": pushed.versions, "memories": pushed.memories, "new_key": pushed.new_key},
         "notices": _noticed(pulled.notices, pushed.notices),
     }
 
@@ -109,6 +109,8 @@ def move(desk: Desk, pull: bool, push: bool, yes: bool = False) -> dict[str, Any
         "pushed": pushed.versions,
         "objects": pushed.segments,
         "size": pushed.size,
+        "new_key": pushed.new_key,
+        "renewed": pushed.renewed,
         "unreadable": len(pushed.unreadable),
         "alarms": _alarms(pulled.alarms),
         "arriving": _arriving(link, dict.fromkeys((*pulled.waiting, *pushed.waiting))),
