@@ -93,6 +93,12 @@ NOTICES: Final[Mapping[str, Explained]] = {
         " is sealed again once it takes this one over.",
         "Sync on the other device, and follow what it says; or {setup} here, with the same store, reads it now.",
     ),
+    "key-waits": Explained(
+        "Nothing is lost. What that device writes waits on the store until it has the key that stays; all else was"
+        " taken in.",
+        "Set that device up with the same store once more, with the passphrase of the device whose key stays; then sync"
+        " it, and {pull} here.",
+    ),
     "rival": Explained(
         "Nothing is lost, and this device goes on with its own vault.",
         "If your devices miss each other's memories, {setup} and this store once more bring them together.",
