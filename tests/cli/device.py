@@ -240,9 +240,12 @@ class Scene:
 
     def reset(self) -> None:
         """Put the vaults and the store back as they were kept. Agents stay; one that a test has ended is started again."""
+        unheld = []
         for place in self._places():
             held, aside = place / AGENT, self.folder / "aside"
-            if held.exists():
+            if not held.exists():
+                unheld.append(place)
+            else:
                 held.rename(aside)  # an agent ends when the file that it holds in its vault is taken away for long
             _vanish(place)
             kept = self.folder / "kept" / place.relative_to(self.folder)
@@ -255,6 +258,8 @@ class Scene:
         for device in self.devices.values():
             for left in device.scratch.iterdir():
                 _vanish(left)
+            if device.vault in unheld and device.agents():
+                device.end_agent()  # a test took its vault away: it would end by itself, in the middle of a later one
             if device.unlocked and not device.agents():
                 device.unlock()
 
