@@ -104,7 +104,7 @@ def test_a_vault_is_joined_by_the_words(house: House, store: Path, tmp_path: Pat
             await screen.press("enter")
             await reads(screen, "What is this device called?")
             await screen.press("enter")
-            await reads(screen, "this passphrase does not open it", "The 24 words instead")
+            await reads(screen, "this passphrase does not open the vault on the store", "The 24 words instead")
             await screen.tap_on("The 24 words instead")
         else:
             await screen.press("enter")
