@@ -21,7 +21,16 @@ from ghostie.backends.retry import Budget, Retrying
 from ghostie.backends.store import ObjectStore
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.sealing import Keys
-from ghostie.errors import Brake, CannotWrite, GhostieError, NotNoted, StoreChanged, StoreError, UnknownVersion
+from ghostie.errors import (
+    Brake,
+    CannotWrite,
+    GhostieError,
+    NoConflict,
+    NotNoted,
+    StoreChanged,
+    StoreError,
+    UnknownVersion,
+)
 from ghostie.memory import Version, new_id, new_salt
 from ghostie.paths import Layout
 from ghostie.simulator.cloud import Cloud, Malice, Port
@@ -383,7 +392,13 @@ class History:
         if entry is None:
             return "has no conflict"
         keep = self.rnd.choice(("mine", "theirs", "both", "merged"))
-        self.acknowledge(*conflicts.resolve(machine.link.vault, entry.id, keep)[1])
+        try:
+            self.acknowledge(*conflicts.resolve(machine.link.vault, entry.id, keep)[1])
+        except NoConflict:
+            if machine.link.vault.index[entry.id].in_conflict:
+                raise
+            # what stood here still was of a merge that was cut off, and any next change finishes that first
+            return f"finds {entry.id[:6]} merged"
         return f"settles the conflict of {entry.id[:6]}: keeps {keep}"
 
     # -- sync --------------------------------------------------------------------------------------------------------

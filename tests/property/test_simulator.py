@@ -60,12 +60,14 @@ FOUND_OTHERS = {
     "of logs that a newcomer has not heard of one alarm spoke for all, which was taken for none": ("keys", 123),
     "a half file had a length that a whole one may have": ("folders", 96),
     "a purge of what another device keeps to itself was on its way when the rounds ended": ("folders", 5_000_099),
+    "a merge that was cut off was to be settled by a person": ("folders", 34_114_375),
 }
 FOUND = {
     "the store hid own segments while a purge was to reach them": (10_555, 11_009),
     "a purge that was cut off on the device, and syncs that brought nothing": (12_015,),
     "an object was spoilt that everybody had already, and then somebody new came": (11_867, 13_589),
     "a memory whose purge was lost got another edit in the last push": (12_205,),
+    "a merge that was cut off was to be settled by a person": (34_114_650, 34_114_866),
 }
 
 
