@@ -217,12 +217,14 @@ def write_all_durably(writes: Iterable[tuple[Path | str, bytes]]) -> int:
         kind = NotConfirmed if 0 < written == len(pending) else WrittenInPart if written else CannotWrite
         raise kind(path=path, why=_why(error), done=written, total=len(pending)) from error
     finally:
-        if sys.exc_info()[0] is not None:
-            for fd, temporary, _ in pending:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=fd)
-        for fd in (*held, *folders.values()):
-            _close(fd)
+        try:
+            if sys.exc_info()[0] is not None:
+                for fd, temporary, _ in pending:
+                    with contextlib.suppress(OSError):
+                        os.unlink(temporary, dir_fd=fd)
+        finally:
+            for fd in (*held, *folders.values()):
+                _close(fd)
 
 
 def _is_new(folder: int, name: str) -> bool:

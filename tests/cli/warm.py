@@ -59,7 +59,9 @@ def _run(asked: bytes, given: bytes | None, patience: float) -> tuple[int, bytes
         line = _line[0] if _line else _started()
         socket.send_fds(line, [asked], [stream.fileno() for stream in streams])
         child = int(line.recv(64))
-        if not select.select([line], [], [], patience)[0]:
+        answer = select.poll()  # select itself knows no descriptor above 1,023
+        answer.register(line, select.POLLIN)
+        if not answer.poll(None if patience is None else patience * 1000):
             os.kill(child, signal.SIGKILL)
             line.recv(64)
             raise subprocess.TimeoutExpired("ghostie", patience)

@@ -16,6 +16,7 @@ from typing import Any
 from ghostie.crypto import keys as keyring
 from ghostie.crypto.unlock import Sources
 from ghostie.errors import Damaged, GhostieError
+from ghostie.files import is_temporary
 from ghostie.paths import Layout
 from ghostie.sync import engine
 from ghostie.sync.link import connect
@@ -258,7 +259,8 @@ def state(place: Path) -> State:
         "epoch": vault.keys.current,
         "passphrase": _opens(vault.layout.master_key),
         "the store's next passphrase": _opens(vault.layout.pending_key),
-        "quarantine": sorted(path.name for path in vault.layout.quarantine.iterdir()),
+        # without what `doctor` wrote there to try it, and could not delete: nothing was set aside by that
+        "quarantine": sorted(each.name for each in vault.layout.quarantine.iterdir() if not is_temporary(each.name)),
         "exported": sorted(line for file in place.glob("out.jsonl") for line in file.read_text().splitlines()),
     }
 
