@@ -33,6 +33,7 @@ class Cloud:
         self.calm = False  # no bad weather
         self.paused = False  # what it said wrongly of its own accord it says no more
         self.lied = False  # it said something wrong of its own accord
+        self.put: Objects = {}  # what an honest store would hold now: what was put last, and not deleted since
         self.sides: list[Objects] = [{}]
         self.side: dict[str, int] = {}  # the side that a device is on, after a fork
         self.past: list[Objects] = []
@@ -48,8 +49,8 @@ class Cloud:
     # -- what is there, and what is shown ----------------------------------------------------------------------------
 
     def objects(self) -> Objects:
-        """Return everything that was put and not deleted, on whatever side."""
-        return {key: content for side in self.sides for key, content in side.items()}
+        """Return everything as it was put last, on whatever side, and not deleted since."""
+        return dict(self.put)
 
     def shown(self, device: str) -> Objects:
         """Return what the store shows to *device*, in good weather."""
@@ -115,9 +116,10 @@ class Cloud:
         for key in (*put, *doomed):
             if key in side and side[key] != put.get(key):
                 self.older.setdefault(key, []).append(side[key])
-        side.update(put)
-        for key in doomed:
-            side.pop(key, None)
+        for objects in (side, self.put):
+            objects.update(put)
+            for key in doomed:
+                objects.pop(key, None)
         self.past.append(dict(side))
 
 
@@ -259,6 +261,7 @@ class Malice:
         for key in cloud.hidden:
             kept.pop(key, None)
         kept.update(cloud.instead)
+        cloud.put = dict(kept)
         cloud.hidden, cloud.instead = set(), {}
 
     # -- leaving out -------------------------------------------------------------------------------------------------

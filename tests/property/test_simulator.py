@@ -32,6 +32,7 @@ from ghostie.crypto import keys
 from ghostie.files import write_durably
 from ghostie.memory import Version
 from ghostie.simulator import KINDS, Report, simulate
+from ghostie.simulator.cloud import Cloud, Malice
 from ghostie.simulator.keyed import KeyHistory
 from ghostie.simulator.keyverdict import SOFT
 from ghostie.simulator.replicas import Replicas
@@ -68,6 +69,7 @@ FOUND = {
     "an object was spoilt that everybody had already, and then somebody new came": (11_867, 13_589),
     "a memory whose purge was lost got another edit in the last push": (12_205,),
     "a merge that was cut off was to be settled by a person": (34_114_650, 34_114_866),
+    "the end of a fork brought back what a purge had written anew on one side": (34_114_419, 34_114_827),
 }
 
 
@@ -284,6 +286,21 @@ def test_copies_of_a_folder_end_alike_and_both_sides_of_what_two_changed_are_kep
     assert "0.seg" not in alike[0]
     assert alike[0]["2.seg"] == b"newer"
     assert {b"as one has it", b"as the other has it"} <= set(alike[0].values())
+
+
+def test_the_end_of_a_fork_shows_what_was_put_last_on_either_side_and_nothing_that_was_deleted() -> None:
+    cloud = Cloud(random.Random(1), noted=lambda _: None, before=lambda _: None)
+    malice = Malice(cloud, {}, str)
+    cloud.side = {"one": 0, "other": 0}
+    cloud.carry_out("one", {"renewed": b"with what is purged", "joined": b"small"}, [])
+    assert malice.fork() is not None
+    cloud.side = {"one": 0, "other": 1}
+    cloud.carry_out("one", {"renewed": b"without it", "bigger": b"joined"}, ["joined"])
+    cloud.carry_out("other", {"new": b"the other's"}, [])
+    assert cloud.shown("other") == {"renewed": b"with what is purged", "joined": b"small", "new": b"the other's"}
+    malice.undo()
+    for device in ("one", "other"):
+        assert cloud.shown(device) == {"renewed": b"without it", "bigger": b"joined", "new": b"the other's"}
 
 
 def test_a_store_that_hides_what_a_device_has_seen_and_a_device_that_says_nothing_break_a_promise(
