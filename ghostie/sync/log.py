@@ -7,7 +7,6 @@ stretches at the same positions, and what is not yet published is what stands in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -17,10 +16,10 @@ from ghostie.crypto.sealing import Keys, Purpose, SealError, seal, unseal
 from ghostie.errors import BadJson, NotPlain
 from ghostie.paths import Layout
 from ghostie.sync.segment import GENESIS, Seen, Segment, SegmentName, Tips
+from ghostie.vault import sent
 from ghostie.vault.sealedlog import SealedLog
 
 FORMAT: Final = 1
-_LOG_FILE = re.compile(r"([0-9a-f]{16})\.log\.enc")
 
 ALARMS: Final[Mapping[str, str]] = {
     "rollback": "ends earlier than what was taken in from it or vouched for by another device",
@@ -356,18 +355,12 @@ class Ledger:
         self.record([(name.writer, name.first, before, ())])
 
     def _file(self, writer: str) -> SealedLog:
-        path = self._layout.logs / f"{writer}.log.enc"
-        return SealedLog(path, self._keys, Purpose.LOG, f"log/{writer}")
+        return sent.log_of(self._layout, self._keys, writer)
 
     def _read_logs(self) -> None:
-        for name in sorted(files.names_in(self._layout.logs)):
-            found = _LOG_FILE.fullmatch(name)
-            if found is None:
-                continue
-            log = self._logs[found[1]] = WriterLog(found[1], self.tips)
-            for entry in self._file(found[1]).read():
-                hashes = tuple(entry[at : at + 32] for at in range(16, len(entry), 32))
-                log.stretches.append((int.from_bytes(entry[:8], "big"), entry[8:16].hex(), hashes))
+        for writer in sent.writers(self._layout):
+            log = self._logs[writer] = WriterLog(writer, self.tips)
+            log.stretches.extend(sent.stretches(self._file(writer)))
 
     # -- state -------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 from ghostie import codec
@@ -101,7 +101,7 @@ class Entry:
         return [self.stem(digest) for digest in self.versions]
 
     def withheld(self) -> set[str]:
-        """Return the hashes of what is or was local of it."""
+        """Return the hashes of what is or was local of it, and of what was kept with that."""
         rows = self.versions.items()
         return {
             each
@@ -125,16 +125,20 @@ class Entry:
                 todo.extend(self.versions[digest].get("parents", ()))
         return found
 
-    def before_local(self, digests: Iterable[str]) -> tuple[set[str], set[str]]:
+    def before_local(self, digests: Iterable[str], sent: Container[str] | None = None) -> tuple[set[str], set[str]]:
         """Return the nearest ancestors of the local versions *digests* that are not local, or not here any more; and
-        all local ones down to these, *digests* among them."""
+        all local ones down to these, *digests* among them.
+
+        What came before a local one and is not *sent* stays here, too, and counts as local; None: all of it was sent.
+        """
         found: set[str] = set()
         seen = set(digests)
         todo = list(seen)
         while todo:
             for parent in self.versions[todo.pop()].get("parents", ()):
                 row = self.versions.get(parent)
-                if row is None or row.get("privacy") != "local":
+                stays = row is not None and (row.get("privacy") == "local" or (sent is not None and parent not in sent))
+                if not stays:
                     found.add(parent)
                 elif parent not in seen:
                     seen.add(parent)

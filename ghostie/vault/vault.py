@@ -529,12 +529,17 @@ class Vault:
         """Return the sync metadata of a version that follows *parents*, by default all tips. *local*: it stays here.
 
         One that does not, upon versions that do, names as parents, too, what other devices may have of what came before
-        these: else they would miss that it follows it.
+        these: else they would miss that it follows it. What no log has of it stays here with these.
         """
         parents = sorted(entry.tips if parents is None else parents)
         rows = [entry.versions[digest] for digest in parents]
         kept = [] if local else [row["hash"] for row in rows if row.get("privacy") == "local"]
         before, withheld = entry.before_local(kept)
+        if before:
+            from ghostie.vault.sent import sent
+
+            older = entry.before_local(kept, sent(self.layout, self.keys))
+            before, withheld = older if older[0] else (before, withheld)  # nobody else has anything of it
         parents = sorted({*parents, *before})
         return {
             "withheld": sorted(withheld),

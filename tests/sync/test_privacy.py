@@ -219,6 +219,44 @@ def test_synced_then_local_then_synced_again_is_no_conflict_anywhere(
     assert b"kept" not in world.stored_bytes()
 
 
+@pytest.mark.parametrize("edits", [1, 3])
+@pytest.mark.parametrize("then", ["synced", "remove"])
+def test_what_was_edited_and_not_sent_before_it_was_kept_stays_here_and_is_no_conflict_elsewhere(
+    world: World, phone: Link, laptop: Link, edits: int, then: str
+) -> None:
+    memory = add(phone, "v1")
+    settle(phone, laptop)
+    for number in range(edits):
+        phone.vault.edit(memory.id, {"content": f"not sent {number}"})
+    local(phone, memory.id, content="kept")
+    if then == "synced":
+        synced(phone, memory.id, content="v4")
+    else:
+        phone.vault.remove([memory.id])
+    late = world.device("late")
+    settle(phone, laptop, late)
+    assert heads(phone) == heads(laptop) == heads(late)
+    assert in_conflict(phone) == in_conflict(laptop) == []
+    assert contents(laptop) == (["v4"] if then == "synced" else [])
+    assert b"kept" not in world.stored_bytes()
+    assert b"not sent" not in world.stored_bytes()
+
+
+def test_an_edit_elsewhere_beside_what_was_edited_kept_and_let_go_is_merged_to_the_same_bytes(
+    world: World, phone: Link, laptop: Link
+) -> None:
+    memory = add(phone, "a\nb\nc\n")
+    settle(phone, laptop)
+    phone.vault.edit(memory.id, {"content": "a\nb\nnot sent\n"})
+    local(phone, memory.id)
+    synced(phone, memory.id, content="a\nb\nC\n")
+    laptop.vault.edit(memory.id, {"content": "A\nb\nc\n"})
+    settle(phone, laptop)
+    assert contents(phone) == contents(laptop) == ["A\nb\nC\n"]
+    assert heads(phone) == heads(laptop)
+    assert b"not sent" not in world.stored_bytes()
+
+
 def test_an_edit_elsewhere_beside_it_is_merged_on_every_device_to_the_same_bytes(
     world: World, phone: Link, laptop: Link
 ) -> None:
