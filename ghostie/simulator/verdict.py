@@ -98,6 +98,9 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict
         mine = [name for name in names if name.writer == writer]
         if writer == me:
             todo = [name for name in mine if not log.knows(name.last, name.tip) and name.key not in waiting]
+            # what was refused before the device put the same there is known by its bytes, and is as good as gone
+            if any(not _opens(keys, tips, name, shown[name.key]) for name in mine if name not in todo):
+                found.may.add(me)
         else:
             todo = [name for name in mine if not log.has(name)]
         sound: dict[SegmentName, Segment] = {}
@@ -122,6 +125,14 @@ def evidence(keys: Keys, ledger: Ledger, me: str, waiting: set[str], shown: dict
     found.must |= apart - gone
     _ends(found, ledger, me, names, vouched, gone)
     return found
+
+
+def _opens(keys: Keys, tips: Tips, name: SegmentName, content: bytes) -> bool:
+    try:
+        open_segment(keys, tips, name, content).versions()
+    except BadSegment:
+        return False
+    return True
 
 
 def key_files(objects: Iterable[tuple[str, bytes]]) -> list[KeyFile]:

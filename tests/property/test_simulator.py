@@ -69,6 +69,7 @@ FOUND = {
     "an object was spoilt that everybody had already, and then somebody new came": (11_867, 13_589),
     "a memory whose purge was lost got another edit in the last push": (12_205,),
     "a merge that was cut off was to be settled by a person": (34_114_650, 34_114_866),
+    "an own object was altered, and refused before a backup had caught up with it": (9_300_009,),
     "the end of a fork brought back what a purge had written anew on one side": (34_114_419, 34_114_827),
 }
 
