@@ -49,8 +49,8 @@ class Cloud:
     # -- what is there, and what is shown ----------------------------------------------------------------------------
 
     def objects(self) -> Objects:
-        """Return everything as it was put last, on whatever side, and not deleted since."""
-        return dict(self.put)
+        """Return everything that is on some side, as it was put last."""
+        return {key: self.put.get(key, content) for side in self.sides for key, content in side.items()}
 
     def shown(self, device: str) -> Objects:
         """Return what the store shows to *device*, in good weather."""
